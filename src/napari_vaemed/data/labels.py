@@ -1,0 +1,5 @@
+"""The label values every mask of the package uses."""
+
+RIGHT_LUNG = 1
+LEFT_LUNG = 2
+AIRWAYS = 3
