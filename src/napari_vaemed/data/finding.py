@@ -59,6 +59,12 @@ class NoduleMask:
         )
         return z, y, x
 
+    def full(self, shape: tuple[int, int, int]) -> NDArray[np.bool_]:
+        """The mask on the whole grid of a volume of that shape, (z, y, x) bool."""
+        whole = np.zeros(shape, bool)
+        whole[self.where] = self.voxels
+        return whole
+
     @classmethod
     def of(cls, mask: NDArray[np.bool_]) -> NoduleMask:
         """Cut the box from a mask of the whole volume, (z, y, x) bool."""

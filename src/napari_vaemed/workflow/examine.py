@@ -1,0 +1,182 @@
+"""The main job, step by step: mark a nodule, then say what it is like.
+
+The window, the command line and the demo call these functions; none of them sequences
+the steps itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_vaemed.data.finding import Measurement, NoduleMask
+from napari_vaemed.data.index import NoduleIndex
+from napari_vaemed.data.posterior import Posterior
+from napari_vaemed.data.volume import Volume
+from napari_vaemed.explanation import traversal
+from napari_vaemed.explanation.traversal import LatentAxis, latent_axes
+from napari_vaemed.io.checkpoints import Model, read_model
+from napari_vaemed.io.indexes import read_index
+from napari_vaemed.io.weights import shipped_index_path, shipped_model_path
+from napari_vaemed.retrieval.neighbours import (
+    Neighbour,
+    Vote,
+    nearest,
+    nearest_by_volume,
+    vote,
+)
+from napari_vaemed.segmentation.measure import measure_nodule
+from napari_vaemed.segmentation.nodules import segment_nodule
+from napari_vaemed.workflow import encode
+
+
+@dataclass(frozen=True, eq=False)
+class Marked:
+    """A clicked nodule: where the click was, (z, y, x), the mask and its measurements."""
+
+    voxel: tuple[float, float, float]
+    mask: NoduleMask
+    measurement: Measurement
+
+
+@dataclass(frozen=True, eq=False)
+class Expert:
+    """What answers "what is it like?": a model, an index made with it, and its latent axes."""
+
+    model: Model
+    index: NoduleIndex
+    axes: tuple[LatentAxis, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Described:
+    """What the model says of a marked nodule.
+
+    Parameters
+    ----------
+    posterior : Posterior of shape (d,)
+    neighbours : tuple of Neighbour
+        The nearest known nodules, nearest first.
+    vote, ruler : Vote
+        Of these neighbours, and of as many neighbours by volume alone.
+    reconstruction : (32, 32, 32) int16
+        The decoded posterior mean in HU at 1 mm.
+    pictures : tuple of (32, 32, 32) int16
+        The decoded neighbours, in their order.
+    """
+
+    posterior: Posterior
+    neighbours: tuple[Neighbour, ...]
+    vote: Vote
+    ruler: Vote
+    reconstruction: NDArray[np.int16]
+    pictures: tuple[NDArray[np.int16], ...]
+
+
+def load_expert(
+    device: str = "auto", model_path: Path | None = None, index_path: Path | None = None
+) -> Expert:
+    """Read a model and its index, the shipped ones by default.
+
+    Raises
+    ------
+    ValueError
+        If the index was made with another model.
+    """
+    model = read_model(model_path or shipped_model_path(), device=device)
+    index = read_index(index_path or shipped_index_path())
+    if index.model_sha256 != model.sha256:
+        raise ValueError(
+            f"The index was made with model {index.model_sha256[:12]}…, but the model loaded is "
+            f"{model.sha256[:12]}…. Build the index again with `vaemed index`."
+        )
+    return Expert(model, index, latent_axes(index))
+
+
+@lru_cache(maxsize=2)
+def shipped_expert(device: str = "auto") -> Expert:
+    """The expert that ships with the package, read once per device."""
+    return load_expert(device)
+
+
+def mark(volume: Volume, voxel: ArrayLike, lungs: NDArray[np.uint8] | None = None) -> Marked:
+    """Outline and measure the nodule at a click (z, y, x).
+
+    Raises
+    ------
+    napari_vaemed.segmentation.nodules.NoNodule
+        With the reason, when there is no nodule at that place.
+    """
+    z, y, x = (float(v) for v in np.asarray(voxel, float))
+    mask = segment_nodule(volume, (z, y, x), lungs)
+    return Marked((z, y, x), mask, measure_nodule(volume, mask))
+
+
+def encode_marked(expert: Expert, volume: Volume, marked: Marked) -> Posterior:
+    """Posterior of a marked nodule."""
+    return encode.encode_nodule(expert.model, volume, marked.mask, marked.voxel)
+
+
+def find_neighbours(
+    expert: Expert, volume: Volume, marked: Marked, posterior: Posterior, k: int = 10
+) -> tuple[tuple[Neighbour, ...], Vote, Vote]:
+    """Nearest known nodules, their vote, and the vote of the ruler (volume alone)."""
+    known = {"k": k, "patient": volume.patient, "series_uid": volume.series_uid}
+    near = nearest(expert.index, posterior, model_sha256=expert.model.sha256, **known)
+    ruler = nearest_by_volume(expert.index, marked.measurement.volume_mm3, **known)
+    return near, vote(near), vote(ruler)
+
+
+def neighbours_of_record(expert: Expert, record_id: str, k: int = 10) -> tuple[Neighbour, ...]:
+    """Nearest known nodules of one of the index, itself included.
+
+    Raises
+    ------
+    LookupError
+        When the index holds no nodule of that id.
+    """
+    for record, mean, sd in zip(
+        expert.index.records,
+        expert.index.posterior.mean,
+        expert.index.posterior.sd,
+        strict=True,
+    ):
+        if record.id == record_id:
+            return nearest(
+                expert.index,
+                Posterior(mean, sd),
+                k=k,
+                patient=record.patient,
+                series_uid=record.series_uid,
+                model_sha256=expert.model.sha256,
+            )
+    raise LookupError(
+        f"The index holds no nodule {record_id!r}; its ids look like "
+        f"{expert.index.records[0].id!r} ({len(expert.index)} nodules)."
+    )
+
+
+def describe(expert: Expert, volume: Volume, marked: Marked, k: int = 10) -> Described:
+    """Encode a marked nodule, find its neighbours and decode them for show."""
+    posterior = encode_marked(expert, volume, marked)
+    near, near_vote, ruler_vote = find_neighbours(expert, volume, marked, posterior, k)
+    rows = {record.id: row for row, record in enumerate(expert.index.records)}
+    means = expert.index.posterior.mean[[rows[n.record.id] for n in near]]
+    decoded = decode(expert, np.vstack([posterior.mean[None], means]))
+    return Described(posterior, near, near_vote, ruler_vote, decoded[0], tuple(decoded[1:]))
+
+
+def decode(expert: Expert, latents: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Nodules in HU (n, 32, 32, 32) at 1 mm, decoded from latents (n, d)."""
+    return encode.decode(expert.model, latents)
+
+
+def traverse(
+    expert: Expert, mean: NDArray[np.float32], axis: LatentAxis, steps: int = 11
+) -> NDArray[np.int16]:
+    """Decoded nodules (steps, 32, 32, 32) in HU along one latent, the others held at ``mean``."""
+    return decode(expert, traversal.traverse(mean, axis, steps))

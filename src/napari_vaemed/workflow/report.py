@@ -1,0 +1,219 @@
+"""From a path to a report: open, lungs, CLAHE, click, posterior, nearest nodules."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vaemed.data.progress import Progress, Work
+from napari_vaemed.data.volume import Volume
+from napari_vaemed.io.annotations import annotations_beside
+from napari_vaemed.io.ct import read_ct
+from napari_vaemed.preprocessing.intensity import clahe
+from napari_vaemed.retrieval.neighbours import Neighbour
+from napari_vaemed.segmentation.candidates import most_nodule_like
+from napari_vaemed.segmentation.lungs import NoLungs, lung_ml, segment_lungs
+from napari_vaemed.segmentation.nodules import NoNodule
+from napari_vaemed.workflow.examine import (
+    Expert,
+    Marked,
+    encode_marked,
+    find_neighbours,
+    mark,
+    shipped_expert,
+)
+
+STEPS = ("read", "lungs", "clahe", "nodule", "encode", "neighbours")
+
+
+@dataclass(eq=False)
+class Examination:
+    """What has been found of one CT so far; what was not asked for is None."""
+
+    volume: Volume
+    lungs: NDArray[np.uint8] | None = None
+    enhanced: NDArray[np.int16] | None = None
+    marked: Marked | None = None
+    neighbours: tuple[Neighbour, ...] | None = None
+    expert: Expert | None = None
+    reasons: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, step: str) -> Generator[None]:
+        """Note the wall time of one step."""
+        start = time.perf_counter()
+        yield
+        self.seconds[step] = time.perf_counter() - start
+
+
+def voxel_at(volume: Volume, world: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Voxel (z, y, x) of a patient position (x, y, z) in LPS mm.
+
+    Raises
+    ------
+    ValueError
+        When it lies outside the scan; the message says what the scan covers.
+    """
+    voxel = volume.to_voxel(world)
+    if not volume.contains(voxel):
+        corners = np.array(
+            [volume.to_world((z, y, x)) for z in (0, volume.shape[0] - 1)
+             for y in (0, volume.shape[1] - 1) for x in (0, volume.shape[2] - 1)]
+        )  # fmt: skip
+        covers = ", ".join(
+            f"{name} {low:.0f} to {high:.0f}"
+            for name, low, high in zip("xyz", corners.min(0), corners.max(0), strict=True)
+        )
+        raise ValueError(
+            f"The point {tuple(round(float(v), 1) for v in world)} lies outside this scan, which "
+            f"covers {covers} mm (patient coordinates, LPS). Give a point inside it."
+        )
+    z, y, x = (float(v) for v in voxel)
+    return z, y, x
+
+
+def where_to_click(
+    path: Path, volume: Volume, lungs: NDArray[np.uint8]
+) -> Work[tuple[float, float, float] | None]:
+    """First annotation beside a scan, else its most nodule-like spot, as a voxel (z, y, x)."""
+    for centre in annotations_beside(path, volume):
+        voxel = volume.to_voxel(centre)
+        if volume.contains(voxel):
+            z, y, x = (float(v) for v in voxel)
+            return z, y, x
+    spots = yield from most_nodule_like(volume, lungs)
+    return spots[0] if spots else None
+
+
+def prepare(found: Examination, *, enhance: bool) -> Work[None]:
+    """Fill in lungs and, when asked, the CLAHE view."""
+    with found.timed("lungs"):
+        try:
+            found.lungs = yield from segment_lungs(found.volume)
+        except NoLungs as reason:
+            found.reasons.append(str(reason))
+    if enhance:
+        with found.timed("clahe"):
+            found.enhanced = yield from clahe(found.volume)
+
+
+def examine(
+    path: Path,
+    *,
+    world: tuple[float, float, float] | None = None,
+    voxel: tuple[float, float, float] | None = None,
+    k: int = 10,
+    device: str = "auto",
+    expert: Expert | None = None,
+    enhance: bool = False,
+) -> Work[Examination]:
+    """The main job on one CT, without a window.
+
+    Parameters
+    ----------
+    path : Path
+        A DICOM folder or a volume file.
+    world : (x, y, z), optional
+        Where to click, in patient LPS mm.
+    voxel : (z, y, x), optional
+        Where to click, as an index into the volume as read (axes towards head, back and left).
+    k : int
+        Number of neighbours.
+    enhance : bool
+        Whether to make the CLAHE view as well.
+    """
+    yield Progress(f"Reading {path.name}")
+    start = time.perf_counter()
+    volume = yield from read_ct(path)
+    found = Examination(volume, seconds={"read": time.perf_counter() - start})
+    if world is not None:
+        voxel = voxel_at(volume, world)
+    elif voxel is not None and not volume.contains(voxel):
+        raise ValueError(
+            f"Voxel {voxel} (z, y, x) lies outside this scan of shape {volume.shape}."
+        )
+    yield from prepare(found, enhance=enhance)
+    if voxel is None and found.lungs is not None:
+        voxel = yield from where_to_click(path, volume, found.lungs)
+    if voxel is None:
+        found.reasons.append("No nodule-like spot was found inside the lungs.")
+        return found
+    yield Progress("Marking the nodule")
+    yield from click(found, voxel, k=k, expert=expert or shipped_expert(device))
+    return found
+
+
+def click(
+    found: Examination, voxel: tuple[float, float, float], *, k: int, expert: Expert
+) -> Work[None]:
+    """Fill in what a click at a voxel (z, y, x) gives."""
+    found.expert = expert
+    try:
+        with found.timed("nodule"):
+            found.marked = mark(found.volume, voxel, found.lungs)
+    except NoNodule as reason:
+        found.reasons.append(str(reason))
+        return
+    yield Progress("Encoding the nodule")
+    with found.timed("encode"):
+        posterior = encode_marked(expert, found.volume, found.marked)
+    yield Progress("Searching the known nodules")
+    with found.timed("neighbours"):
+        found.neighbours, _, _ = find_neighbours(
+            expert, found.volume, found.marked, posterior, k
+        )
+
+
+def report(found: Examination) -> dict[str, Any]:
+    """The examination as JSON-able values; keys that do not apply are None."""
+    volume, lungs, marked = found.volume, found.lungs, found.marked
+    sizes = None if lungs is None else lung_ml(lungs, volume.spacing)
+    return {
+        "description": volume.description,
+        "shape": list(volume.shape),
+        "spacing_mm": [round(s, 6) for s in volume.spacing],
+        "hu_range": list(volume.measured_range()),
+        "lung_ml": None if sizes is None else {side: round(ml, 1) for side, ml in sizes.items()},
+        "nodule": None if marked is None else _nodule(marked),
+        "neighbours": None if found.neighbours is None else [near_values(n) for n in found.neighbours],
+        "seconds": {
+            step: round(found.seconds[step], 4) if step in found.seconds else None
+            for step in STEPS
+        },
+        "models": None if found.expert is None else [
+            {"name": found.expert.model.name, "sha256": found.expert.model.sha256}
+        ],
+        "notes": list(volume.notes),
+        "reasons": found.reasons,
+        "warning": "Research software, not a medical device.",
+    }  # fmt: skip
+
+
+def _nodule(marked: Marked) -> dict[str, Any]:
+    m = marked.measurement
+    return {
+        "centre_mm": [round(float(c), 3) for c in m.centre_mm],
+        "longest_mm": round(m.longest_mm, 2),
+        "perpendicular_mm": round(m.perpendicular_mm, 2),
+        "volume_mm3": round(m.volume_mm3, 1),
+        "mean_hu": round(m.mean_hu, 1),
+    }
+
+
+def near_values(neighbour: Neighbour) -> dict[str, Any]:
+    """One neighbour as JSON-able values."""
+    return {
+        "id": neighbour.record.id,
+        "patient": neighbour.record.patient,
+        "same_patient": neighbour.same_patient,
+        "malignancy": neighbour.record.malignancy,
+        "distance": round(neighbour.distance, 4),
+    }
