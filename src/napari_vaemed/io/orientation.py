@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import permutations
 from typing import NamedTuple
 
@@ -42,9 +41,7 @@ def orientation_code(direction: NDArray[np.float64]) -> str:
     patient_axes = max(
         permutations(range(3)), key=lambda p: sum(strength[w, a] for a, w in enumerate(p))
     )
-    return "".join(
-        LETTERS[w][int(direction[w, axis] < 0)] for axis, w in enumerate(patient_axes)
-    )
+    return "".join(LETTERS[w][int(direction[w, axis] < 0)] for axis, w in enumerate(patient_axes))
 
 
 def axes_of(code: str) -> tuple[tuple[int, bool], ...]:
@@ -122,9 +119,3 @@ def stored_grid(volume: Volume) -> Grid:
         (float(origin[0]), float(origin[1]), float(origin[2])),
         direction + 0.0,
     )
-
-
-def on_file_axes(volume: Volume, code: str) -> Volume:
-    """The same volume, to be written with another axis order (for example ``"RAI"``)."""
-    axes_of(code)
-    return replace(volume, stored_axes=code)

@@ -1,0 +1,275 @@
+"""Smooth scalar fields of a phantom: its grid, its patient coordinates, tubes and noise.
+
+Soft shapes are written as signed distances (mm, negative inside), evaluated on a coarse lattice
+and interpolated with a cubic kernel: smooth surfaces keep sub-voxel accuracy at a hundredth of
+the cost. A signed distance becomes a voxel's tissue fraction by a linear ramp one voxel wide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Floats = NDArray[np.float32]
+Box = tuple[slice, slice, slice]
+Point = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The voxels of a scan and how the standard patient is fitted to them.
+
+    Parameters
+    ----------
+    shape, spacing : (z, y, x)
+        Voxels and mm.
+    top : float
+        Standard-patient height (mm above the lung apices) of the uppermost slice.
+    stretch : (z, y, x)
+        World mm per standard-patient mm.
+    """
+
+    shape: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+    top: float
+    stretch: tuple[float, float, float]
+
+    @classmethod
+    def fitted(
+        cls, shape: tuple[int, int, int], spacing: tuple[float, float, float]
+    ) -> Grid:
+        """A grid that shows the whole chest where its field of view allows one."""
+        height, depth, width = (n * s for n, s in zip(shape, spacing, strict=True))
+        tall = float(np.clip(height / 315.0, 0.62, 1.25))
+        wide = float(np.clip(min(depth, width) / 346.0, 0.6, 1.12))
+        spare = max(0.0, height / tall - 315.0)
+        return cls(shape, spacing, 24.0 + 0.2 * spare, (tall, wide, wide))
+
+    @property
+    def origin(self) -> Point:
+        """World position (x, y, z) of voxel (0, 0, 0): x and y centred, the top slice at z 0."""
+        n, s = self.shape, self.spacing
+        return (-(n[2] - 1) * s[2] / 2, -(n[1] - 1) * s[1] / 2, -(n[0] - 1) * s[0])
+
+    @cached_property
+    def axes(self) -> tuple[Floats, Floats, Floats]:
+        """World mm of the voxel centres along z, y and x."""
+        z, y, x = (
+            (start + step * np.arange(n)).astype(np.float32)
+            for start, step, n in zip(self.origin[::-1], self.spacing, self.shape, strict=True)
+        )
+        return z, y, x
+
+    @property
+    def voxel_mm(self) -> float:
+        """Edge of the cube with a voxel's volume."""
+        return float(np.prod(self.spacing) ** (1 / 3))
+
+    def world(self, standard: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """World points (..., x y z) of standard-patient points."""
+        points = np.asarray(standard, float) - (0.0, 0.0, self.top)
+        return points * np.array(self.stretch[::-1])
+
+    def standard(self, world: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Standard-patient points (..., x y z) of world points."""
+        return np.asarray(world, float) / np.array(self.stretch[::-1]) + (0.0, 0.0, self.top)
+
+    def box(self, low: NDArray[Any], high: NDArray[Any]) -> Box:
+        """The voxels between two world corners (x, y, z), clipped to the grid."""
+        first = (np.asarray(low)[::-1] - self.origin[::-1]) / self.spacing
+        last = (np.asarray(high)[::-1] - self.origin[::-1]) / self.spacing
+        z, y, x = (
+            slice(min(max(int(np.ceil(a)), 0), n), min(max(int(np.floor(b)) + 1, 0), n))
+            for a, b, n in zip(first, last, self.shape, strict=True)
+        )
+        return z, y, x
+
+    @property
+    def everywhere(self) -> Box:
+        """The whole grid as a box."""
+        return (slice(0, self.shape[0]), slice(0, self.shape[1]), slice(0, self.shape[2]))
+
+
+Shape = Callable[[Floats, Floats, Floats], Floats]
+"""Signed distance (mm) at standard-patient x, y, z (broadcast to (z, y, x))."""
+
+
+def cubic_weights(at: Floats, start: float, step: float, n: int) -> Floats:
+    """Catmull-Rom weights (len(at), n) that interpolate n samples from ``start`` every ``step``."""
+    where = np.clip((at - start) / step, 0.0, n - 1.0)
+    base = np.clip(np.floor(where).astype(int), 0, max(n - 2, 0))
+    t = where - base
+    taps = (
+        0.5 * (-t + 2 * t**2 - t**3),
+        0.5 * (2 - 5 * t**2 + 3 * t**3),
+        0.5 * (t + 4 * t**2 - 3 * t**3),
+        0.5 * (t**3 - t**2),
+    )
+    weights = np.zeros((len(at), n), np.float32)
+    rows = np.arange(len(at))
+    for shift, tap in zip((-1, 0, 1, 2), taps, strict=True):
+        np.add.at(weights, (rows, np.clip(base + shift, 0, n - 1)), tap)
+    return weights
+
+
+def upsample(
+    coarse: Floats, starts: Iterable[float], step: float, axes: Iterable[Floats]
+) -> Floats:
+    """Interpolate a lattice (z, y, x) onto the product of three axes."""
+    wz, wy, wx = (
+        cubic_weights(axis, start, step, n)
+        for axis, start, n in zip(axes, starts, coarse.shape, strict=True)
+    )
+    planes = np.tensordot(wz, coarse, 1)
+    return np.matmul(np.matmul(wy, planes), wx.T)
+
+
+def lattice(axes: Iterable[Floats], step: float) -> tuple[Floats, Floats, Floats]:
+    """Coarse axes that cover the given ones."""
+    z, y, x = (
+        (a[0] + step * np.arange(max(2, int(np.ceil((a[-1] - a[0]) / step)) + 1))).astype(
+            np.float32
+        )
+        for a in axes
+    )
+    return z, y, x
+
+
+def field(grid: Grid, shape: Shape, box: Box, step: float = 4.0) -> Floats:
+    """Values of a shape in a box of the grid, through a lattice of ``step`` mm."""
+    axes = [axis[cut] for axis, cut in zip(grid.axes, box, strict=True)]
+    if min(len(axis) for axis in axes) == 0:
+        return np.zeros([len(axis) for axis in axes], np.float32)
+    z, y, x = lattice(axes, step)
+    sz, sy, sx = grid.stretch
+    coarse = shape(
+        (x / sx)[None, None, :], (y / sy)[None, :, None], (z / sz + grid.top)[:, None, None]
+    )
+    full = np.broadcast_to(coarse, (len(z), len(y), len(x))).astype(np.float32)
+    return upsample(full, (z[0], y[0], x[0]), step, axes)
+
+
+def noise(
+    grid: Grid, rng: np.random.Generator, box: Box, length: float, step_limit: int = 400
+) -> Floats:
+    """Smooth unit-variance noise in a box, with a correlation length in mm."""
+    axes = [axis[cut] for axis, cut in zip(grid.axes, box, strict=True)]
+    z, y, x = lattice(axes, length)
+    coarse = rng.standard_normal((len(z), len(y), len(x)), np.float32)
+    return upsample(coarse, (z[0], y[0], x[0]), length, axes) * np.float32(1.3)
+
+
+def fraction(distance: Floats, width: float) -> Floats:
+    """How much of a voxel a shape fills, from its signed distance."""
+    return np.clip(0.5 - distance / np.float32(width), 0.0, 1.0)
+
+
+def blend(hu: Floats, amount: Floats, value: Floats | float) -> None:
+    """Mix a tissue into voxels in place."""
+    hu += amount * (value - hu)
+
+
+def smooth_max(a: Floats, b: Floats, soft: float) -> Floats:
+    """Intersection of two shapes with an edge rounded over ``soft`` mm."""
+    h = np.clip(0.5 + 0.5 * (a - b) / soft, 0.0, 1.0)
+    return b + (a - b) * h + soft * h * (1.0 - h)
+
+
+def smooth_min(a: Floats, b: Floats, soft: float) -> Floats:
+    """Union of two shapes, blended over ``soft`` mm."""
+    return -smooth_max(-a, -b, soft)
+
+
+def ellipsoid(
+    x: Floats, y: Floats, z: Floats, centre: Point, radii: Point
+) -> Floats:
+    """Approximate signed distance to an ellipsoid."""
+    u, v, w = ((p - c) / r for p, c, r in zip((x, y, z), centre, radii, strict=True))
+    rho = np.sqrt(u * u + v * v + w * w) + 1e-6
+    slope = np.sqrt((u / radii[0]) ** 2 + (v / radii[1]) ** 2 + (w / radii[2]) ** 2) + 1e-6
+    return rho * (rho - 1.0) / slope
+
+
+@dataclass(frozen=True, eq=False)
+class Tubes:
+    """Straight tapered pieces of vessels, airways or bones in world mm.
+
+    Parameters
+    ----------
+    start, end : (n, 3) x, y, z
+    start_radius, end_radius : (n,)
+    """
+
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
+    start_radius: NDArray[np.float64]
+    end_radius: NDArray[np.float64]
+
+    @classmethod
+    def along(cls, points: NDArray[Any], radii: NDArray[Any] | float) -> Tubes:
+        """A polyline (n, 3) with a radius at each point."""
+        points = np.asarray(points, float)
+        r = np.broadcast_to(np.asarray(radii, float), len(points))
+        return cls(points[:-1], points[1:], r[:-1], r[1:])
+
+    @classmethod
+    def together(cls, parts: Iterable[Tubes]) -> Tubes:
+        """All pieces in one."""
+        parts = list(parts)
+        return cls(
+            np.concatenate([p.start for p in parts]),
+            np.concatenate([p.end for p in parts]),
+            np.concatenate([p.start_radius for p in parts]),
+            np.concatenate([p.end_radius for p in parts]),
+        )
+
+    def grown(self, by: float) -> Tubes:
+        """The same with every radius larger by some mm."""
+        return Tubes(self.start, self.end, self.start_radius + by, self.end_radius + by)
+
+
+def fill_tubes(into: Floats, grid: Grid, tubes: Tubes, soft: float) -> None:
+    """Raise ``into`` (z, y, x) to the fraction of each voxel that the tubes fill.
+
+    Tubes thinner than ``soft`` (mm, about a voxel) fill a voxel only in part.
+    """
+    radius = np.maximum(tubes.start_radius, tubes.end_radius)
+    margin = (radius + soft)[:, None]
+    low = np.minimum(tubes.start, tubes.end) - margin
+    high = np.maximum(tubes.start, tubes.end) + margin
+    along = tubes.end - tubes.start
+    length2 = np.maximum((along**2).sum(1), 1e-9)
+    z, y, x = grid.axes
+    for i in range(len(radius)):
+        box = grid.box(low[i], high[i])
+        dx = (x[box[2]] - np.float32(tubes.start[i, 0]))[None, None, :]
+        dy = (y[box[1]] - np.float32(tubes.start[i, 1]))[None, :, None]
+        dz = (z[box[0]] - np.float32(tubes.start[i, 2]))[:, None, None]
+        if 0 in (dx.size, dy.size, dz.size):
+            continue
+        ax, ay, az = (np.float32(a) for a in along[i])
+        t = dx * ax + dy * ay + dz * az
+        t *= np.float32(1 / length2[i])
+        np.clip(t, 0.0, 1.0, out=t)
+        gap = np.square(dx - t * ax)
+        gap += np.square(dy - t * ay)
+        gap += np.square(dz - t * az)
+        np.sqrt(gap, out=gap)
+        r0, r1 = np.float32(tubes.start_radius[i]), np.float32(tubes.end_radius[i])
+        gap -= r0 + t * (r1 - r0)
+        amount = fraction(gap, soft) * np.float32(min(1.0, 2.0 * radius[i] / soft))
+        np.maximum(into[box], amount, out=into[box])
+
+
+def blurred(hu: Floats, sigma: tuple[float, float, float]) -> Floats:
+    """Gaussian blur with a standard deviation in voxels per axis, none where below 0.15."""
+    for axis, width in enumerate(sigma):
+        if width > 0.15:
+            hu = ndimage.gaussian_filter1d(hu, width, axis=axis, truncate=3.0, mode="nearest")
+    return hu

@@ -1,0 +1,109 @@
+"""Read a folder of labelled nodule crops, as the LIDC-IDRI set comes."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from napari_vaemed.data.nodule import ATTRIBUTES, NoduleRecord
+from napari_vaemed.data.nodule_set import NoduleSet
+from napari_vaemed.data.progress import Progress, Work
+from napari_vaemed.data.volume import Volume
+
+LIDC_SOURCE = (
+    "LIDC-IDRI (Armato et al., The Cancer Imaging Archive, doi 10.7937/K9/TCIA.2015.LO9QL9SX, "
+    "CC BY 3.0); crops from PabloLION/ct-slicing"
+)
+
+
+def read_nodule_set(folder: Path) -> Work[NoduleSet]:
+    """Read ``nodules.csv`` and the crops in ``image/``, ``mask/`` and ``readers/`` beside it.
+
+    A record whose tabled centre lies outside its own crop (one of the 795 is 33 mm off) takes
+    the centre of its mask instead.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the table or a crop is missing.
+    """
+    table = _read_table(folder / "nodules.csv")
+    readers = _reader_counts(folder / "readers.csv")
+    records, volumes, masks, majorities = [], [], [], []
+    for number, row in enumerate(table):
+        name = f"{row['patient_id']}_R_{row['nodule_id']}"
+        volume = _read_crop(folder / "image" / f"{name}.nii.gz", row)
+        mask = _read_array(folder / "mask" / f"{name}.nii.gz") > 0
+        if not mask.any():
+            raise ValueError(f"The mask of {name} is empty. Remove the nodule from the table.")
+        counts = folder / "readers" / f"{name}.nii.gz"
+        majority = mask
+        if name in readers and counts.exists():
+            majority = 2 * _read_array(counts).astype(int) >= readers[name]
+        records.append(_record(name, row, volume, mask))
+        volumes.append(volume)
+        masks.append(mask)
+        majorities.append(majority if majority.any() else mask)
+        if number % 25 == 0:
+            yield Progress("Reading nodules", number, len(table))
+    return NoduleSet(tuple(records), tuple(volumes), tuple(masks), tuple(majorities), LIDC_SOURCE)
+
+
+def _read_table(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"No table of nodules at {path}. Give the folder that holds nodules.csv, image/ and "
+            "mask/."
+        )
+    with path.open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+def _reader_counts(path: Path) -> dict[str, int]:
+    if not path.is_file():
+        return {}
+    return {row["id"]: int(row["n_readers"]) for row in _read_table(path)}
+
+
+def _read_oriented(path: Path) -> sitk.Image:
+    if not path.is_file():
+        raise FileNotFoundError(f"The table names a nodule whose crop is missing: {path}.")
+    return sitk.DICOMOrient(sitk.ReadImage(str(path)), "LPS")
+
+
+def _read_array(path: Path) -> NDArray:
+    return sitk.GetArrayFromImage(_read_oriented(path))
+
+
+def _read_crop(path: Path, row: dict[str, str]) -> Volume:
+    image = _read_oriented(path)
+    return Volume(
+        hu=sitk.GetArrayFromImage(image).astype(np.int16),
+        spacing=image.GetSpacing()[::-1],
+        origin=image.GetOrigin(),
+        direction=np.array(image.GetDirection()).reshape(3, 3),
+        description=path.name.removesuffix(".nii.gz"),
+        patient=row["patient_id"],
+        series_uid=row["seriesuid"],
+    )
+
+
+def _record(
+    name: str, row: dict[str, str], volume: Volume, mask: NDArray[np.bool_]
+) -> NoduleRecord:
+    x, y, z = (float(row[f"coord{axis}"]) for axis in "XYZ")
+    if not volume.contains(volume.to_voxel((x, y, z))):
+        x, y, z = volume.to_world(np.argwhere(mask).mean(axis=0)).tolist()
+    columns = {name: name.title().replace("_", "") + "_value" for name in ATTRIBUTES}
+    return NoduleRecord(
+        id=name,
+        patient=row["patient_id"],
+        series_uid=row["seriesuid"],
+        centre_mm=(x, y, z),
+        diameter_mm=float(row["diameter_mm"]),
+        ratings={name: float(row[column]) for name, column in columns.items()},
+    )
