@@ -8,7 +8,7 @@ the cost. A signed distance becomes a voxel's tissue fraction by a linear ramp o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -156,7 +156,7 @@ def field(grid: Grid, shape: Shape, box: Box, step: float = 4.0) -> Floats:
 
 
 def noise(
-    grid: Grid, rng: np.random.Generator, box: Box, length: float, step_limit: int = 400
+    grid: Grid, rng: np.random.Generator, box: Box, length: float
 ) -> Floats:
     """Smooth unit-variance noise in a box, with a correlation length in mm."""
     axes = [axis[cut] for axis, cut in zip(grid.axes, box, strict=True)]
@@ -204,34 +204,47 @@ class Tubes:
     ----------
     start, end : (n, 3) x, y, z
     start_radius, end_radius : (n,)
+    flat : (n, 3) x, y, z
+        Direction in which the section is thinner; its length squared plus one is the squared
+        ratio of width to thickness. Zero for round tubes.
     """
 
     start: NDArray[np.float64]
     end: NDArray[np.float64]
     start_radius: NDArray[np.float64]
     end_radius: NDArray[np.float64]
+    flat: NDArray[np.float64]
 
     @classmethod
-    def along(cls, points: NDArray[Any], radii: NDArray[Any] | float) -> Tubes:
-        """A polyline (n, 3) with a radius at each point."""
+    def along(
+        cls, points: NDArray[Any], radii: NDArray[Any] | float, flat: NDArray[Any] | None = None
+    ) -> Tubes:
+        """A polyline (n, 3) with a radius, and perhaps a flat direction, at each point."""
         points = np.asarray(points, float)
         r = np.broadcast_to(np.asarray(radii, float), len(points))
-        return cls(points[:-1], points[1:], r[:-1], r[1:])
+        across = np.zeros_like(points) if flat is None else np.asarray(flat, float)
+        return cls(points[:-1], points[1:], r[:-1], r[1:], across[:-1])
 
     @classmethod
     def together(cls, parts: Iterable[Tubes]) -> Tubes:
         """All pieces in one."""
         parts = list(parts)
-        return cls(
-            np.concatenate([p.start for p in parts]),
-            np.concatenate([p.end for p in parts]),
-            np.concatenate([p.start_radius for p in parts]),
-            np.concatenate([p.end_radius for p in parts]),
-        )
+        names = ("start", "end", "start_radius", "end_radius", "flat")
+        return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
 
     def grown(self, by: float) -> Tubes:
         """The same with every radius larger by some mm."""
-        return Tubes(self.start, self.end, self.start_radius + by, self.end_radius + by)
+        return replace(
+            self, start_radius=self.start_radius + by, end_radius=self.end_radius + by
+        )
+
+
+def boxes(grid: Grid, low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.int64]:
+    """First and last-plus-one voxel (n, 2, 3 as z, y, x) of boxes between world corners."""
+    origin, spacing = np.array(grid.origin[::-1]), np.array(grid.spacing)
+    first = np.ceil((low[:, ::-1] - origin) / spacing)
+    last = np.floor((high[:, ::-1] - origin) / spacing) + 1
+    return np.clip(np.stack([first, last], 1), 0, grid.shape).astype(np.int64)
 
 
 def fill_tubes(into: Floats, grid: Grid, tubes: Tubes, soft: float) -> None:
@@ -243,28 +256,38 @@ def fill_tubes(into: Floats, grid: Grid, tubes: Tubes, soft: float) -> None:
     margin = (radius + soft)[:, None]
     low = np.minimum(tubes.start, tubes.end) - margin
     high = np.maximum(tubes.start, tubes.end) + margin
-    along = tubes.end - tubes.start
-    length2 = np.maximum((along**2).sum(1), 1e-9)
+    bounds = boxes(grid, low, high)
+    usable = np.flatnonzero((bounds[:, 1] > bounds[:, 0]).all(1))
+    along = (tubes.end - tubes.start).astype(np.float32)
+    inverse = (1 / np.maximum(np.square(along).sum(1), 1e-9)).astype(np.float32)
+    scale = (np.minimum(1.0, 2.0 * radius / soft)).astype(np.float32)
+    start, flat = tubes.start.astype(np.float32), tubes.flat.astype(np.float32)
+    r0, slope = tubes.start_radius, tubes.end_radius - tubes.start_radius
+    r0, slope = (r0 / soft + 0.5).astype(np.float32), (slope / soft).astype(np.float32)
     z, y, x = grid.axes
-    for i in range(len(radius)):
-        box = grid.box(low[i], high[i])
-        dx = (x[box[2]] - np.float32(tubes.start[i, 0]))[None, None, :]
-        dy = (y[box[1]] - np.float32(tubes.start[i, 1]))[None, :, None]
-        dz = (z[box[0]] - np.float32(tubes.start[i, 2]))[:, None, None]
-        if 0 in (dx.size, dy.size, dz.size):
-            continue
-        ax, ay, az = (np.float32(a) for a in along[i])
-        t = dx * ax + dy * ay + dz * az
-        t *= np.float32(1 / length2[i])
-        np.clip(t, 0.0, 1.0, out=t)
+    for i in usable:
+        (z0, y0, x0), (z1, y1, x1) = bounds[i].tolist()
+        dx = (x[x0:x1] - start[i, 0])[None, None, :]
+        dy = (y[y0:y1] - start[i, 1])[None, :, None]
+        dz = (z[z0:z1] - start[i, 2])[:, None, None]
+        ax, ay, az = along[i]
+        t = (dx * ax + dy * ay) + dz * az
+        t *= inverse[i]
+        np.maximum(t, 0.0, out=t)
+        np.minimum(t, 1.0, out=t)
         gap = np.square(dx - t * ax)
         gap += np.square(dy - t * ay)
         gap += np.square(dz - t * az)
+        if flat[i].any():
+            fx, fy, fz = flat[i]
+            gap += np.square(dx * fx + dy * fy + dz * fz - t * np.dot(along[i], flat[i]))
         np.sqrt(gap, out=gap)
-        r0, r1 = np.float32(tubes.start_radius[i]), np.float32(tubes.end_radius[i])
-        gap -= r0 + t * (r1 - r0)
-        amount = fraction(gap, soft) * np.float32(min(1.0, 2.0 * radius[i] / soft))
-        np.maximum(into[box], amount, out=into[box])
+        gap *= np.float32(-1 / soft)
+        gap += r0[i] + t * slope[i]
+        np.minimum(gap, 1.0, out=gap)
+        gap *= scale[i]
+        here = into[z0:z1, y0:y1, x0:x1]
+        np.maximum(here, gap, out=here)
 
 
 def blurred(hu: Floats, sigma: tuple[float, float, float]) -> Floats:

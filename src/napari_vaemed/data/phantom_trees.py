@@ -50,12 +50,13 @@ class Tree:
 
 def halves(points: NDArray[np.float64], lobes: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Split points in two: the first lobe from the others, else across their longest extent."""
-    if lobes[0] != lobes[-1] or len(np.unique(lobes)) > 1:
+    if len(np.unique(lobes)) > 1:
         return lobes == lobes.min()
     centred = points - points.mean(0)
     _, vectors = np.linalg.eigh(centred.T @ centred)
-    along = centred @ vectors[:, -1]
-    return along > np.median(along) if len(points) > 2 else along > 0
+    upper = np.zeros(len(points), bool)
+    upper[np.argsort(centred @ vectors[:, -1])[len(points) // 2 :]] = True
+    return upper
 
 
 def grow(
@@ -91,19 +92,24 @@ def beside(tree: Tree, distance: NDArray[np.float64], towards: NDArray[np.float6
 
 
 def tubes(tree: Tree, radii: NDArray[np.float64], thinnest: float = 0.0) -> Tubes:
-    """The branches as tubes that bend out of their parent's direction."""
+    """The branches as tubes; long ones bend out of their parent's direction."""
     keep = np.flatnonzero((radii >= thinnest) & (np.arange(len(radii)) > 0))
     start, end = tree.nodes[tree.parents[keep]], tree.nodes[keep]
     length = np.linalg.norm(end - start, axis=1, keepdims=True)
-    middle = (start + end) / 2 + 0.12 * length * (
-        tree.directions[tree.parents[keep]] - tree.directions[keep]
-    )
+    direction = tree.directions
+    bend = 0.12 * length * (direction[tree.parents[keep]] - direction[keep])
+    middle = (start + end) / 2 + bend
     r1 = radii[keep]
     r0 = np.minimum(radii[tree.parents[keep]], 1.25 * r1)
     half = (r0 + r1) / 2
+    bent = length[:, 0] > 7.0
+    straight = ~bent
+    first, second = (start[bent], middle[bent]), (middle[bent], end[bent])
+    starts = np.concatenate([first[0], second[0], start[straight]])
     return Tubes(
-        np.concatenate([start, middle]),
-        np.concatenate([middle, end]),
-        np.concatenate([r0, half]),
-        np.concatenate([half, r1]),
+        starts,
+        np.concatenate([first[1], second[1], end[straight]]),
+        np.concatenate([r0[bent], half[bent], r0[straight]]),
+        np.concatenate([half[bent], r1[bent], r1[straight]]),
+        np.zeros_like(starts),
     )

@@ -151,7 +151,8 @@ def _fill_missing(hu: NDArray[np.int16], stack: Stack) -> None:
 
 def _volume_of(stack: Stack, stored: NDArray[np.int16], notes: tuple[str, ...]) -> Volume:
     first = stack.slices[0]
-    assert first.position is not None and first.pixel_spacing is not None
+    assert first.position is not None
+    assert first.pixel_spacing is not None
     rows, columns = first.shape
     row_step, column_step = first.pixel_spacing
     grid = Grid(

@@ -36,7 +36,6 @@ HEADER_TAGS = [
     "SeriesDescription",
     "SeriesInstanceUID",
     "SliceThickness",
-    "SOPInstanceUID",
 ]
 NO_PREAMBLE = (b"\x08\x00", b"\x02\x00")
 """First group of a DICOM file written without its 128-byte preamble, little endian."""
@@ -216,7 +215,7 @@ def _slice_of(path: Path, header: pydicom.Dataset) -> Slice:
     thickness = _floats(header, "SliceThickness", 1)
     return Slice(
         path=path,
-        series_uid=str(header.get("SeriesInstanceUID", "")),
+        series_uid=_series_uid(header),
         modality=str(header.get("Modality", "")).strip().upper(),
         description=str(header.get("SeriesDescription") or "").strip(),
         body_part=str(header.get("BodyPartExamined") or "").strip(),
@@ -234,6 +233,14 @@ def _slice_of(path: Path, header: pydicom.Dataset) -> Slice:
         acquisition=int(header.get("AcquisitionNumber") or 0),
         instance=int(header.get("InstanceNumber") or 0),
     )
+
+
+def _series_uid(header: pydicom.Dataset) -> str:
+    """The UID as stored: anonymisers write ill-formed ones, which pydicom warns about."""
+    if "SeriesInstanceUID" not in header:
+        return ""
+    value = header.get_item("SeriesInstanceUID").value
+    return (value.decode("latin-1") if isinstance(value, bytes) else str(value)).strip("\0 ")
 
 
 def _padding(header: pydicom.Dataset) -> int | None:

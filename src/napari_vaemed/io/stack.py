@@ -122,7 +122,8 @@ def _each_place_once(
     why = f"; acquisition {best} was taken" if several else ""
     dropped = len(ordered) - len(kept)
     words = "1 slice lies" if dropped == 1 else f"{dropped} slices lie"
-    return kept, [f"{words} at a place already taken and was left out{why}."]
+    were = "was" if dropped == 1 else "were"
+    return kept, [f"{words} at a place already taken and {were} left out{why}."]
 
 
 def _refuse_shifted(slices: list[Slice], direction: NDArray[np.float64]) -> None:

@@ -19,7 +19,11 @@ def choose_device(preference: str = "auto") -> str:
     kind = preference.split(":")[0]
     if kind not in DEVICES:
         raise ValueError(f"The device must be one of {', '.join(DEVICES)}; got {preference!r}.")
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
     if kind == "auto":
         return "cuda" if there["cuda"] else "cpu"
     if not there[kind]:

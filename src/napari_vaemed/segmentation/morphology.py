@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 WORD = 64
+Box = tuple[slice, slice, slice]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,12 @@ class PackedMask:
         """Number of voxels in the mask."""
         return int(np.bitwise_count(self.words).sum(dtype=np.int64))
 
+    def crop(self, box: Box) -> PackedMask:
+        """The part within a box whose ends along x are whole words, or the row's end."""
+        z, y, x = box
+        words = self.words[z, y, x.start // WORD : -(-x.stop // WORD)]
+        return PackedMask(words, x.stop - x.start)
+
     def __and__(self, other: PackedMask) -> PackedMask:
         return PackedMask(self.words & other.words, self.width)
 
@@ -64,9 +71,7 @@ class PackedMask:
         return PackedMask(self.words & ~other.words, self.width)
 
 
-def dilate(
-    mask: PackedMask, radius_mm: float, spacing: tuple[float, float, float]
-) -> PackedMask:
+def dilate(mask: PackedMask, radius_mm: float, spacing: tuple[float, float, float]) -> PackedMask:
     """Dilate by a ball: every voxel whose centre lies within the radius of one in the mask.
 
     Parameters
@@ -83,12 +88,11 @@ def dilate(
             _or_shifted(line, mask.words, step)
         reached = reach
         for dz, dy in offsets:
-            (to_z, from_z), (to_y, from_y) = _overlap(dz, mask.words.shape[0]), _overlap(
-                dy, mask.words.shape[1]
+            (to_z, from_z), (to_y, from_y) = (
+                _overlap(dz, mask.words.shape[0]),
+                _overlap(dy, mask.words.shape[1]),
             )
-            np.bitwise_or(
-                grown[to_z, to_y], line[from_z, from_y], out=grown[to_z, to_y]
-            )
+            np.bitwise_or(grown[to_z, to_y], line[from_z, from_y], out=grown[to_z, to_y])
     return PackedMask(_within_rows(grown, mask.width), mask.width)
 
 
@@ -145,10 +149,8 @@ def _overlap(shift: int, length: int) -> tuple[slice, slice]:
     return (ahead, behind) if shift >= 0 else (behind, ahead)
 
 
-def _or_shifted(
-    into: NDArray[np.uint64], words: NDArray[np.uint64], step: int
-) -> None:
-    """``into |= words`` moved by ``step`` voxels along x, both ways; bits may pass the row's end."""
+def _or_shifted(into: NDArray[np.uint64], words: NDArray[np.uint64], step: int) -> None:
+    """``into |= words`` moved ``step`` voxels along x, both ways; bits may pass the row's end."""
     whole, bits = divmod(step, WORD)
     n = words.shape[-1]
     if whole < n:

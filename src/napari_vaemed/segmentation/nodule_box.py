@@ -77,7 +77,9 @@ def _linear(
 ) -> NDArray[np.float32]:
     """Trilinear samples at the outer product of three axes; below ``floor`` counts as air."""
     lows = [np.floor(a).astype(int) for a in axes]
-    block = hu[tuple(slice(low[0], min(low[-1] + 2, n)) for low, n in zip(lows, hu.shape))]
+    block = hu[
+        tuple(slice(low[0], min(low[-1] + 2, n)) for low, n in zip(lows, hu.shape, strict=True))
+    ]
     values = np.where(block < floor, AIR_HU, block).astype(np.float32)
     for axis, (points, low) in enumerate(zip(axes, lows, strict=True)):
         first = low - low[0]

@@ -164,8 +164,7 @@ def describe(expert: Expert, volume: Volume, marked: Marked, k: int = 10) -> Des
     """Encode a marked nodule, find its neighbours and decode them for show."""
     posterior = encode_marked(expert, volume, marked)
     near, near_vote, ruler_vote = find_neighbours(expert, volume, marked, posterior, k)
-    rows = {record.id: row for row, record in enumerate(expert.index.records)}
-    means = expert.index.posterior.mean[[rows[n.record.id] for n in near]]
+    means = expert.index.posterior.mean[[neighbour.row for neighbour in near]]
     decoded = decode(expert, np.vstack([posterior.mean[None], means]))
     return Described(posterior, near, near_vote, ruler_vote, decoded[0], tuple(decoded[1:]))
 

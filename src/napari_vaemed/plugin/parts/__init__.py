@@ -1,0 +1,1 @@
+"""Small Qt pieces without knowledge of CT."""

@@ -1,0 +1,1 @@
+"""One dock for each task a person came to do."""

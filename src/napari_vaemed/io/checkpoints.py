@@ -1,0 +1,164 @@
+"""Models on disk: weights as safetensors, everything else as JSON beside them; never pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import nn
+
+from napari_vaemed.io.atomic import replacing
+from napari_vaemed.models import VAES
+from napari_vaemed.models.device import choose_device
+from napari_vaemed.training.fit import State
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained model, ready to run.
+
+    Parameters
+    ----------
+    name : str
+        Its class, for example ``"GaussianVAE"``.
+    module : nn.Module
+        In evaluation mode, on ``device``.
+    sha256 : str
+        Of the weights file.
+    card : mapping
+        What it was trained on, how well it does, and what it is not for.
+    device : str
+    """
+
+    name: str
+    module: nn.Module
+    sha256: str
+    card: Mapping[str, Any]
+    device: str
+
+
+def write_model(path: Path, module: nn.Module, card: Mapping[str, Any]) -> Model:
+    """Write ``path`` (.safetensors, float32) and the same name with .json; each atomically.
+
+    The JSON holds the class, its constructor's arguments, the checksum of the weights and the
+    card; it is written last, so a pair that reads well belongs together.
+    """
+    weights = {name: value.detach().cpu().contiguous() for name, value in _state(module).items()}
+    data = save(weights)
+    sha256 = hashlib.sha256(data).hexdigest()
+    about = {
+        "class": type(module).__name__,
+        "arguments": constructor_arguments(module),
+        "sha256": sha256,
+        "card": dict(card),
+    }
+    with replacing(path) as beside:
+        beside.write_bytes(data)
+    with replacing(path.with_suffix(".json")) as beside:
+        beside.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    device = next(module.parameters()).device
+    return Model(about["class"], module.eval(), sha256, dict(card), str(device))
+
+
+def read_model(path: Path, device: str = "auto") -> Model:
+    """Read a model written by `write_model`.
+
+    Parameters
+    ----------
+    path : Path
+        The .safetensors file; its .json must stand beside it.
+    device : {"auto", "cpu", "cuda", "mps"}
+
+    Raises
+    ------
+    FileNotFoundError
+        If one of the two files is missing.
+    ValueError
+        If they do not belong together, are damaged, or name a model this package does not have.
+    """
+    about = _read_about(path)
+    data = path.read_bytes()
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 != about["sha256"]:
+        raise ValueError(
+            f"{path.name} is not the file {path.with_suffix('.json').name} was written for (its "
+            "checksum differs). Get both again."
+        )
+    chosen = choose_device(device)
+    module = _build(about["class"], about["arguments"], path)
+    try:
+        module.load_state_dict(load(data))
+    except (RuntimeError, SafetensorError) as error:
+        raise ValueError(
+            f"The weights in {path.name} do not fit {about['class']}: {error}"
+        ) from None
+    return Model(about["class"], module.to(chosen).eval(), sha256, about["card"], chosen)
+
+
+def constructor_arguments(module: nn.Module) -> dict[str, Any]:
+    """What to call the class with to get a module of the same make."""
+    return {name: getattr(module, name) for name in inspect.signature(type(module)).parameters}
+
+
+def write_training(path: Path, state: State) -> None:
+    """Write the state of a training, to be resumed; atomically."""
+    data = save({name: value.detach().cpu().contiguous() for name, value in state.items()})
+    with replacing(path) as beside:
+        beside.write_bytes(data)
+
+
+def read_training(path: Path) -> State:
+    """Read what `write_training` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged.
+    """
+    try:
+        return load(path.read_bytes())
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is no checkpoint of a training ({error}). Delete it to start anew."
+        ) from None
+
+
+def _state(module: nn.Module) -> Mapping[str, torch.Tensor]:
+    return module.state_dict()
+
+
+def _read_about(path: Path) -> dict[str, Any]:
+    for needed in (path, path.with_suffix(".json")):
+        if not needed.is_file():
+            raise FileNotFoundError(
+                f"No model at {needed}. A model is two files of one name, .safetensors and .json."
+            )
+    try:
+        about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path.with_suffix('.json')} is damaged: {error}.") from None
+    missing = {"class", "arguments", "sha256", "card"} - set(about)
+    if missing:
+        raise ValueError(f"{path.with_suffix('.json')} lacks {', '.join(sorted(missing))}.")
+    return about
+
+
+def _build(name: str, arguments: Mapping[str, Any], path: Path) -> nn.Module:
+    classes = {cls.__name__: cls for cls in VAES}
+    if name not in classes:
+        raise ValueError(
+            f"{path.name} holds a {name}; this version knows {', '.join(classes)}. Update the "
+            "package or use another model."
+        )
+    try:
+        return classes[name](**arguments)
+    except TypeError as error:
+        raise ValueError(f"{path.name} was written by another version: {error}.") from None

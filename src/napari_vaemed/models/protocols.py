@@ -1,0 +1,66 @@
+"""What a model of nodules offers, whatever its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Nodules to learn from, all tensors on one device.
+
+    Parameters
+    ----------
+    view, other : (n, 1, s, y, x) float
+        Two looks at each nodule, CT in [0, 1] (see `networks.to_unit`), ``s`` central slices.
+    target : (n, 1, z, y, x) float
+        The nodule as it lies, centred, CT in [0, 1].
+    measured : (n, 1, z, y, x) bool
+        Where the target was measured.
+    mask : (n, 1, z, y, x) bool
+        The nodule.
+    ratings : (n, 9) float
+        In the order of `napari_vaemed.data.nodule.ATTRIBUTES`.
+    log_volume : (n,) float
+        Natural logarithm of the volume in mm³.
+    """
+
+    view: torch.Tensor
+    other: torch.Tensor
+    target: torch.Tensor
+    measured: torch.Tensor
+    mask: torch.Tensor
+    ratings: torch.Tensor
+    log_volume: torch.Tensor
+
+
+@runtime_checkable
+class NoduleVAE(Protocol):
+    """A variational autoencoder of nodule patches; also a `torch.nn.Module`.
+
+    Its constructor takes keyword-only, typed, defaulted arguments that JSON can hold, and keeps
+    each under its own name: they are its configuration, its form and its flags.
+    """
+
+    latent_dims: int
+
+    def posterior(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and standard deviation, (n, d) each, of patches (n, 1, z, y, x) in [0, 1]."""
+        ...
+
+    def decode(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """CT in [0, 1] and logit of the nodule mask, (n, 1, 32, 32, 32), of latents (n, d)."""
+        ...
+
+    def losses(
+        self, batch: Batch, *, progress: float, generator: torch.Generator
+    ) -> Mapping[str, torch.Tensor]:
+        """Weighted terms of the loss, scalars whose sum is to be made small.
+
+        ``progress`` is the done share of the training, 0 to 1; ``generator`` gives all noise.
+        """
+        ...

@@ -1,0 +1,143 @@
+"""What the window knows of one CT: its lungs, its findings, and what the model said of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vaemed.data.volume import Volume
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels, Layer
+
+    from napari_vaemed.plugin.twins import Pictures
+    from napari_vaemed.workflow.examine import Described, Marked
+
+MADE = "made"
+"""Key in a layer's own metadata that says what the plugin made it as."""
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """One nodule the user marked; ``label`` is its number, 1 for the first."""
+
+    label: int
+    marked: Marked
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return f"Finding {self.label}"
+
+
+class History:
+    """The findings of one CT as they are now, with undo and redo."""
+
+    def __init__(self) -> None:
+        self.now: tuple[Finding, ...] = ()
+        self._past: list[tuple[Finding, ...]] = []
+        self._future: list[tuple[Finding, ...]] = []
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to take back."""
+        return bool(self._past)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether a step taken back can be done again."""
+        return bool(self._future)
+
+    def change(self, findings: tuple[Finding, ...]) -> None:
+        """Take a step."""
+        self._past.append(self.now)
+        self._future.clear()
+        self.now = findings
+
+    def undo(self) -> None:
+        """Take the last step back, if there is one."""
+        if self._past:
+            self._future.append(self.now)
+            self.now = self._past.pop()
+
+    def redo(self) -> None:
+        """Do again what was taken back, if anything was."""
+        if self._future:
+            self._past.append(self.now)
+            self.now = self._future.pop()
+
+    def next_label(self) -> int:
+        """The smallest number no finding has."""
+        taken = {finding.label for finding in self.now}
+        return next(n for n in range(1, len(taken) + 2) if n not in taken)
+
+
+@dataclass(eq=False, repr=False)
+class Case:
+    """One CT layer and everything that belongs to it.
+
+    Parameters
+    ----------
+    layer, volume
+        The CT as shown and as a noun.
+    lungs : (z, y, x) uint8 or None
+        Labels of `data.labels`.
+    lung_ml : mapping or None
+        Millilitres by side.
+    made : dict
+        Layers the plugin added for this CT, by what they are ("Lungs", "CLAHE", "Decoded", …).
+    masks : dict
+        Labels layer of each finding, by its number.
+    described : mapping
+        What the model said of a marked nodule; kept while an undo may bring it back.
+    pictures : mapping
+        Pictures of a marked nodule and its twins, kept alike.
+    saved : set
+        Marked nodules whose mask or measurements were saved.
+    """
+
+    layer: Image
+    volume: Volume
+    lungs: NDArray[np.uint8] | None = None
+    lung_ml: dict[str, float] | None = None
+    history: History = field(default_factory=History)
+    selected: int | None = None
+    made: dict[str, Layer] = field(default_factory=dict)
+    masks: dict[int, Labels] = field(default_factory=dict)
+    described: WeakKeyDictionary[Marked, Described] = field(default_factory=WeakKeyDictionary)
+    pictures: WeakKeyDictionary[Marked, Pictures] = field(default_factory=WeakKeyDictionary)
+    saved: set[Marked] = field(default_factory=set)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The findings as they are now."""
+        return self.history.now
+
+    @property
+    def finding(self) -> Finding | None:
+        """The selected finding."""
+        return next((f for f in self.findings if f.label == self.selected), None)
+
+    def description_of(self, finding: Finding | None) -> Described | None:
+        """What the model said of a finding, if it has."""
+        return None if finding is None else self.described.get(finding.marked)
+
+    def pictures_of(self, finding: Finding | None) -> Pictures | None:
+        """Pictures of a finding and its twins, if they are there."""
+        return None if finding is None else self.pictures.get(finding.marked)
+
+    def unsaved(self) -> tuple[Finding, ...]:
+        """Findings that were never saved."""
+        return tuple(f for f in self.findings if f.marked not in self.saved)
+
+    def world(self, voxel: Any) -> NDArray[np.float64]:
+        """Where a voxel (z, y, x) lies in napari's world, (z, y, x) mm."""
+        return np.asarray(voxel, float) * self.layer.scale + self.layer.translate
+
+    def voxel(self, world: Any) -> NDArray[np.float64]:
+        """Fractional voxel (z, y, x) at a point of napari's world, (z, y, x) mm."""
+        return (np.asarray(world, float) - self.layer.translate) / self.layer.scale

@@ -1,0 +1,78 @@
+"""The one place where the window brings in torch and the trained model."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from napari_vaemed.data.progress import Progress, Work
+
+if TYPE_CHECKING:
+    from napari_vaemed.workflow.examine import Expert
+
+
+class NoExpert(ImportError):
+    """The model cannot be used on this machine."""
+
+
+def examine() -> ModuleType:
+    """The module `napari_vaemed.workflow.examine`; call it in a job's thread only.
+
+    Raises
+    ------
+    NoExpert
+        PyTorch cannot be imported; the message says what to do.
+    """
+    _load_libraries()
+    try:
+        return importlib.import_module("napari_vaemed.workflow.examine")
+    except (ImportError, OSError) as error:
+        raise NoExpert(_why(error)) from error
+
+
+def load_expert(device: str) -> Work[Expert]:
+    """Read the shipped model and its index, and warm the decoder up.
+
+    Parameters
+    ----------
+    device : str
+        ``"auto"``, ``"cpu"`` or ``"cuda"``.
+    """
+    yield Progress("Starting PyTorch", 0, 3)
+    workflow = examine()
+    yield Progress("Reading the nodule model", 1, 3)
+    expert: Expert = workflow.load_expert(device)
+    yield Progress("Warming up", 2, 3)
+    workflow.decode(expert, expert.index.posterior.mean[:1])
+    return expert
+
+
+def _load_libraries() -> None:
+    """Map torch's libraries before Python imports them.
+
+    Python holds its lock while it loads them, which freezes the window for up to a second;
+    called like this, the loader runs without the lock.
+    """
+    if not sys.platform.startswith("linux") or "torch" in sys.modules:
+        return
+    spec = find_spec("torch")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    for name in ("libtorch_cpu.so", "libtorch_python.so") if folders else ():
+        ctypes.CDLL(None).dlopen(os.fsencode(Path(folders[0]) / "lib" / name), os.RTLD_LAZY)
+
+
+def _why(error: Exception) -> str:
+    text = f"PyTorch could not be started: {error}"
+    if sys.platform == "win32":
+        text += (
+            "\nOn Windows PyTorch 2.9 and later cannot be loaded after Qt. Start napari with "
+            '`python -c "import torch, napari; napari.Viewer(); napari.run()"`, or install '
+            "PyTorch 2.8."
+        )
+    return text

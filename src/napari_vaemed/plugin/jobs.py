@@ -1,0 +1,330 @@
+"""Run long work off the GUI thread: steps, result, error, stop.
+
+superqt's workers are not used, for three reasons. A `RuntimeError` raised in one vanishes
+(torch's out-of-memory is one). All share a pool of as many threads as there are cores, so that
+on two cores a click would wait behind a lung mask. And each replaces the warning filters of the
+whole process while it runs, which two at a time do not restore.
+
+Here every *lane* is one thread that works through what it is given in order; an answer is
+delivered in the GUI thread, and only while its job is still wanted.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+import traceback
+from collections.abc import Callable, Generator, Hashable
+from dataclasses import dataclass
+from itertools import count
+from queue import SimpleQueue
+from typing import Any
+
+from napari.utils.progress import cancelable_progress
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
+
+from napari_vaemed.data.progress import Progress
+
+STEP_EVERY_S = 0.05
+"""Steps that follow faster than this are not all shown."""
+BAR_AFTER_MS = 300
+"""Shorter jobs do not flash up in the activity dock."""
+
+
+@dataclass(frozen=True, eq=False)
+class Failure:
+    """What went wrong in a job, in words, with the traceback for whoever wants it."""
+
+    text: str
+    details: str
+    error: BaseException
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failure:
+        """Put an exception into words."""
+        text = str(error).strip() or type(error).__name__
+        if isinstance(error, MemoryError):
+            text = f"There is not enough memory. Close other volumes and try again. {text}"
+        return cls(text, "".join(traceback.format_exception(error)), error)
+
+
+class Job(QObject):
+    """One piece of work under way, as the window sees it; all signals arrive in the GUI thread.
+
+    Signals
+    -------
+    progressed : Progress
+    returned : the result
+    failed : Failure
+    cancelled, ended : nothing; ``ended`` comes last, after any one of the three before
+    """
+
+    progressed = Signal(object)
+    returned = Signal(object)
+    failed = Signal(object)
+    cancelled = Signal()
+    ended = Signal()
+
+    def __init__(
+        self, number: int, title: str, channel: Hashable, owner: object, quiet: bool
+    ) -> None:
+        super().__init__()
+        self.number, self.title, self.channel = number, title, channel
+        self.owner, self.quiet = owner, quiet
+        self.step = Progress(title)
+        self.live = True
+        self.stop_asked = threading.Event()
+
+    def cancel(self) -> None:
+        """Stop at the next step; whatever the thread still says is dropped from now on."""
+        self.stop_asked.set()
+        if self.live:
+            self._end(self.cancelled.emit)
+
+    def deliver(self, kind: str, value: Any) -> None:
+        """Pass on what the thread said, unless nobody waits for it any more."""
+        if not self.live:
+            return
+        if kind == "step":
+            self.step = value
+            self.progressed.emit(value)
+        elif kind == "result":
+            self._end(lambda: self.returned.emit(value))
+        else:
+            self._end(lambda: self.failed.emit(value))
+
+    def _end(self, say: Callable[[], object]) -> None:
+        self.live = False
+        say()
+        self.ended.emit()
+
+
+class Jobs(QObject):
+    """The jobs of one window.
+
+    Signals
+    -------
+    changed : nothing; a job began, took a step or ended
+    """
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        _Postbox.open()
+        self._lanes: dict[str, _Lane] = {}
+        self._jobs: dict[int, Job] = {}
+        self._bars: dict[int, _ActivityBar] = {}
+        self._closed = False
+
+    @property
+    def running(self) -> tuple[Job, ...]:
+        """Jobs under way or waiting, oldest first."""
+        return tuple(self._jobs.values())
+
+    @property
+    def shown(self) -> Job | None:
+        """The newest job that is worth a progress bar, if any."""
+        loud = [job for job in self._jobs.values() if not job.quiet]
+        return loud[-1] if loud else None
+
+    def start(
+        self,
+        work: Callable[[], Any],
+        *,
+        title: str,
+        channel: Hashable,
+        lane: str,
+        owner: object = None,
+        quiet: bool = False,
+    ) -> Job:
+        """Begin a piece of work; the newest of a channel replaces older ones.
+
+        Parameters
+        ----------
+        work : function
+            Called in the lane's thread; gives the result, or a `Work` generator of it.
+        title : str
+            What a person reads while it runs.
+        channel : hashable
+            Jobs of one channel answer the same question: starting one cancels the others.
+        lane : str
+            The thread to run in; jobs of one lane run one after the other.
+        owner : object
+            What the result is about; see `cancel_of`.
+        quiet : bool
+            Without a bar in the activity dock and the status strip.
+        """
+        if self._closed:
+            raise RuntimeError("This window is closed; nothing can be started in it.")
+        self.cancel_channel(channel)
+        job = Job(next(_numbers), title, channel, owner, quiet)
+        self._jobs[job.number] = job
+        if not quiet:
+            self._bars[job.number] = _ActivityBar(job)
+        job.progressed.connect(self._on_step)
+        job.ended.connect(self._on_ended)
+        self._lanes.setdefault(lane, _Lane(lane)).put(job, work)
+        self.changed.emit()
+        return job
+
+    def has(self, channel: Hashable) -> bool:
+        """Whether anything runs or waits in a channel."""
+        return any(job.channel == channel for job in self.running)
+
+    def cancel_channel(self, channel: Hashable) -> None:
+        """Cancel what runs in a channel."""
+        for job in [j for j in self.running if j.channel == channel]:
+            job.cancel()
+
+    def cancel_of(self, owner: object) -> None:
+        """Cancel every job about something that has gone."""
+        for job in [j for j in self.running if j.owner is owner]:
+            job.cancel()
+
+    def cancel_all(self) -> None:
+        """Cancel everything."""
+        for job in self.running:
+            job.cancel()
+
+    def close(self) -> None:
+        """Cancel everything and let the threads end."""
+        self._closed = True
+        self.cancel_all()
+        for lane in self._lanes.values():
+            lane.close()
+        self._lanes.clear()
+
+    def _on_step(self, step: Progress) -> None:
+        self.changed.emit()
+
+    def _on_ended(self) -> None:
+        for number in [n for n, job in self._jobs.items() if not job.live]:
+            del self._jobs[number]
+            if number in self._bars:
+                self._bars.pop(number).close()
+        self.changed.emit()
+
+
+_numbers = count(1)
+
+
+class _Postbox(QObject):
+    """Carries what threads say into the GUI thread; one for the process, so it never goes."""
+
+    posted = Signal(object, str, object)
+    the: _Postbox | None = None
+
+    @classmethod
+    def open(cls) -> None:
+        if cls.the is None:
+            cls.the = cls()
+            cls.the.posted.connect(cls.the._on_posted, Qt.ConnectionType.QueuedConnection)
+
+    def _on_posted(self, job: Job, kind: str, value: Any) -> None:
+        job.deliver(kind, value)
+
+
+class _Lane:
+    """One thread, started when first needed."""
+
+    def __init__(self, name: str) -> None:
+        self._name = f"vaemed-{name}"
+        self._queue: SimpleQueue[tuple[Job, Callable[[], Any]] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def put(self, job: Job, work: Callable[[], Any]) -> None:
+        self._queue.put((job, work))
+        if self._thread is None:
+            # A daemon: a step that never ends must not keep the process from ending.
+            self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        self._queue.put(None)
+
+    def _loop(self) -> None:
+        while (task := self._queue.get()) is not None:
+            _run(*task)
+            del task  # else the last job's volume would live until the next job
+
+
+def _run(job: Job, work: Callable[[], Any]) -> None:
+    if job.stop_asked.is_set():
+        return
+    assert _Postbox.the is not None
+    post = _Postbox.the.posted.emit
+    try:
+        made = work()
+        result = _follow(job, made, post) if isinstance(made, Generator) else made
+    except BaseException as error:
+        post(job, "failure", Failure.of(error))
+    else:
+        post(job, "result", result)
+
+
+def _follow(job: Job, steps: Generator[Progress, None, Any], post: Callable[..., None]) -> Any:
+    said = 0.0
+    try:
+        while not job.stop_asked.is_set():
+            step = next(steps)
+            if time.monotonic() - said > STEP_EVERY_S:
+                said = time.monotonic()
+                post(job, "step", step)
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        steps.close()
+    return None
+
+
+class _ActivityBar:
+    """The job's line in napari's activity dock, once it has run for a moment.
+
+    napari's progress bars process events whenever they change, so anything may happen between
+    two lines here, the end of the job included.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._bar: _Bar | None = None
+        self._later = QTimer()
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self._open)
+        self._later.start(BAR_AFTER_MS)
+        job.progressed.connect(self.show)
+
+    def _open(self) -> None:
+        # tqdm also writes to a terminal; that goes nowhere.
+        self._bar = _Bar(total=0, desc=self._job.title, file=io.StringIO())
+        self._bar.job = self._job
+        if not self._job.live:
+            self.close()
+
+    def show(self, step: Progress) -> None:
+        bar = self._bar
+        if bar is None:
+            return
+        if step.doing != bar.desc.removesuffix(": "):
+            bar.set_description(step.doing)
+        if self._bar is not None and step.total and bar.total != step.total:
+            bar.total = step.total
+        if self._bar is not None and step.total:
+            bar.update(min(step.done, step.total) - bar.n)
+
+    def close(self) -> None:
+        self._later.stop()
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            bar.close()
+
+
+class _Bar(cancelable_progress):
+    """napari asks its own loop to stop; a job has to be told."""
+
+    job: Job
+
+    def cancel(self) -> None:
+        super().cancel()
+        self.job.cancel()

@@ -1,0 +1,226 @@
+"""CT volumes and masks as napari layers, and layers as volumes.
+
+napari's world coordinates are the patient's LPS millimetres reversed, (z, y, x), so every layer
+of one scan lies on the others. An oblique scan is shown straightened about its first voxel; its
+true geometry stays in the `Volume` that the layer carries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vaemed.data.volume import Volume
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
+
+LayerData = tuple[Any, dict[str, Any], str]
+LUNG_WINDOW = (-1350.0, 150.0)
+"""HU; level -600, width 1500."""
+METADATA_KEY = "napari_vaemed"
+PREVIEW_VOXELS = 128
+
+
+class NeedsSpacing(ValueError):
+    """The layer does not say how many millimetres its voxels measure; ask the user."""
+
+
+def layer_name(volume: Volume) -> str:
+    """What a person calls the scan, for example ``"CT chest 2.5 mm"``."""
+    return f"{volume.description} {volume.spacing[0]:.1f} mm"
+
+
+def placement(volume: Volume) -> dict[str, Any]:
+    """Where the volume lies, as layer attributes: scale, translate and units in mm."""
+    return {"scale": volume.spacing, "translate": volume.origin[::-1], "units": "mm"}
+
+
+def volume_to_layer(volume: Volume, name: str | None = None) -> LayerData:
+    """A grey image layer in the lung window that carries its volume."""
+    attributes = {
+        "name": name or layer_name(volume),
+        "colormap": "gray",
+        "contrast_limits": LUNG_WINDOW,
+        "metadata": _metadata(volume),
+        **placement(volume),
+    }
+    return volume.hu, attributes, "image"
+
+
+def labels_to_layer(
+    labels: NDArray[np.integer | np.bool_], volume: Volume, name: str, **attributes: Any
+) -> LayerData:
+    """A Labels layer on the volume's grid; a writer can put it back on the file's grid.
+
+    Parameters
+    ----------
+    labels : (z, y, x), of the volume's shape
+    attributes
+        Further attributes of the layer (``colormap``, ``visible``, …).
+    """
+    if labels.shape != volume.shape:
+        raise ValueError(f"The labels have shape {labels.shape}, their CT {volume.shape}.")
+    whole = labels.astype(np.uint8) if labels.dtype == np.bool_ else labels
+    given = {"name": name, "metadata": _metadata(volume), **placement(volume), **attributes}
+    return whole, given, "labels"
+
+
+def preview_for_3d(volume: Volume, longest: int = PREVIEW_VOXELS) -> LayerData:
+    """A hidden copy of at most ``longest`` voxels a side, for 3-D where a full CT is slow.
+
+    Blocks are averaged; a remainder at the far edges is left out. It is drawn as a maximum
+    projection in a bone-and-vessel window.
+    """
+    blocks = [max(1, -(-n // longest)) for n in volume.shape]
+    counts = [n // b for n, b in zip(volume.shape, blocks, strict=True)]
+    small = volume.hu[tuple(slice(n * b) for n, b in zip(counts, blocks, strict=True))]
+    for axis, block in enumerate(blocks):
+        small = _block_sum(small, axis, block)
+    mean = np.rint(small / np.prod(blocks)).astype(np.int16)
+    scale = tuple(s * b for s, b in zip(volume.spacing, blocks, strict=True))
+    first = np.array(volume.origin[::-1]) + (np.array(blocks) - 1) / 2 * volume.spacing
+    attributes = {
+        "name": f"{layer_name(volume)} (3-D)",
+        "colormap": "gray",
+        "contrast_limits": (-600.0, 800.0),
+        "rendering": "mip",
+        "visible": False,
+        "scale": scale,
+        "translate": tuple(float(t) for t in first),
+        "units": "mm",
+    }
+    return np.maximum(mean, -1024), attributes, "image"
+
+
+def layer_to_volume(layer: Layer, spacing: tuple[float, float, float] | None = None) -> Volume:
+    """The CT an image layer shows, whoever made the layer.
+
+    Parameters
+    ----------
+    layer : Image layer
+        Axes are taken as (z, y, x).
+    spacing : (z, y, x) or None
+        Millimetres, for a layer that does not know its own.
+
+    Raises
+    ------
+    NeedsSpacing
+        The layer's units are pixels, its scale is 1 and no ``spacing`` was given.
+    ValueError
+        Not one three-dimensional grey image.
+    """
+    shown = _grey_voxels(layer)
+    carried = _carried_volume(layer)
+    if carried is not None and carried.hu is shown:
+        return carried
+    if carried is not None and carried.shape == shown.shape:
+        return replace(carried, hu=_as_hounsfield(shown))
+    steps, corner, note = _millimetres(layer, spacing)
+    z, y, x = corner
+    return Volume(
+        hu=_as_hounsfield(shown),
+        spacing=steps,
+        origin=(x, y, z),
+        description="CT",
+        notes=(note,),
+    )
+
+
+def carried_volume(metadata: dict[str, Any]) -> Volume | None:
+    """The volume that a layer's metadata carries, if it does."""
+    ours = metadata.get(METADATA_KEY)
+    volume = ours.get("volume") if isinstance(ours, dict) else None
+    return volume if isinstance(volume, Volume) else None
+
+
+def _metadata(volume: Volume) -> dict[str, Any]:
+    return {
+        METADATA_KEY: {
+            "volume": volume,
+            "shape": volume.shape,
+            "spacing_mm": volume.spacing,
+            "origin_mm": volume.origin,
+            "direction": volume.direction.tolist(),
+            "stored_axes": volume.stored_axes,
+            "notes": volume.notes,
+        }
+    }
+
+
+def _block_sum(values: NDArray, axis: int, block: int) -> NDArray:
+    shape = list(values.shape)
+    shape[axis : axis + 1] = [shape[axis] // block, block]
+    return values.reshape(shape).sum(axis=axis + 1, dtype=np.int32)
+
+
+def _grey_voxels(layer: Layer) -> NDArray:
+    if getattr(layer, "rgb", False):
+        raise ValueError(f"Layer {layer.name!r} is a colour image; a CT is grey.")
+    data = layer.data[0] if getattr(layer, "multiscale", False) else layer.data
+    if data.ndim != 3:
+        raise ValueError(
+            f"Layer {layer.name!r} has {data.ndim} axes; a CT has three (z, y, x). "
+            "Take one volume of it."
+        )
+    return data if isinstance(data, np.ndarray) else np.asarray(data)
+
+
+def _carried_volume(layer: Layer) -> Volume | None:
+    """The carried volume, unless the user has moved or rescaled the layer since."""
+    volume = carried_volume(layer.metadata)
+    if volume is None:
+        return None
+    stays = np.allclose(layer.scale, volume.spacing) and np.allclose(
+        layer.translate, volume.origin[::-1]
+    )
+    return volume if stays else None
+
+
+def _as_hounsfield(values: NDArray) -> NDArray[np.int16]:
+    if values.dtype == np.int16:
+        return values
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise ValueError("The layer holds voxels that are not numbers; fill them with -1000 first.")
+    if values.dtype.kind == "f" and values.min() >= -5 and values.max() <= 5:
+        raise ValueError(
+            f"The layer's values run from {values.min():.3g} to {values.max():.3g}; "
+            "wanted Hounsfield units (air -1000, water 0)."
+        )
+    return np.clip(np.rint(values), -32768, 32767).astype(np.int16)
+
+
+def _millimetres(
+    layer: Layer, spacing: tuple[float, float, float] | None
+) -> tuple[tuple[float, float, float], tuple[float, float, float], str]:
+    """Spacing and corner (z, y, x) in mm, and where they came from."""
+    factors, lengths = _unit_factors(layer)
+    scale, corner = np.asarray(layer.scale, float), np.asarray(layer.translate, float)
+    if spacing is not None:
+        steps = np.asarray(spacing, float)
+        corner = corner * factors if lengths else np.zeros(3)
+        note = "Spacing as given by hand."
+    elif lengths:
+        steps, corner = scale * factors, corner * factors
+        note = "Spacing and place from the layer's scale; axes taken as z, y, x."
+    elif not np.allclose(scale, 1):
+        steps = scale
+        note = "The layer's scale was taken as millimetres; axes as z, y, x."
+    else:
+        raise NeedsSpacing(
+            f"Layer {layer.name!r} does not say how large its voxels are. "
+            "Give the spacing in mm (z, y, x)."
+        )
+    z, y, x = (float(s) for s in steps)
+    return (z, y, x), (float(corner[0]), float(corner[1]), float(corner[2])), note
+
+
+def _unit_factors(layer: Layer) -> tuple[NDArray[np.float64], bool]:
+    """Millimetres per unit along each axis, and whether the units are lengths at all."""
+    units = layer.units
+    if not all(unit.is_compatible_with("mm") for unit in units):
+        return np.ones(len(units)), False
+    return np.array([float((1 * unit).to("mm").magnitude) for unit in units]), True

@@ -1,0 +1,93 @@
+"""Findings as Labels layers the user can edit, and what was drawn as masks again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vaemed.data.finding import NoduleMask
+from napari_vaemed.data.volume import Volume
+from napari_vaemed.plugin.cases import MADE, Case, Finding
+from napari_vaemed.plugin.theme import finding_colour
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+MARGIN_MM = 15.0
+"""How far beyond the nodule the brush can draw; a whole-volume layer takes a second to add."""
+
+
+def mask_layer(case: Case, finding: Finding) -> Labels:
+    """A small Labels layer around a finding, ready for the brush."""
+    from napari.layers import Labels
+    from napari.utils.colormaps import DirectLabelColormap
+
+    start, voxels = boxed(finding.marked.mask, case.volume)
+    layer = Labels(
+        voxels.astype(np.uint8) * finding.label,
+        name=finding.name,
+        scale=case.layer.scale,
+        translate=case.world(start),
+        units=case.layer.units,
+        colormap=DirectLabelColormap(
+            color_dict={None: "transparent", finding.label: finding_colour(finding.label)}
+        ),
+        opacity=0.9,
+        metadata={MADE: "Finding", "start": start, "label": finding.label},
+    )
+    layer.contour = 1
+    layer.selected_label = finding.label
+    layer.brush_size = 3
+    return layer
+
+
+def boxed(mask: NoduleMask, volume: Volume) -> tuple[tuple[int, int, int], NDArray[np.bool_]]:
+    """The mask in a box with room to draw: index of its first voxel, and its voxels."""
+    room = np.ceil(MARGIN_MM / np.array(volume.spacing)).astype(int)
+    low = np.maximum(np.array(mask.start) - room, 0)
+    high = np.minimum(np.array(mask.start) + mask.voxels.shape + room, volume.shape)
+    box = np.zeros(high - low, bool)
+    inside = tuple(
+        slice(a, a + n) for a, n in zip(np.array(mask.start) - low, mask.voxels.shape, strict=True)
+    )
+    box[inside] = mask.voxels
+    z, y, x = (int(v) for v in low)
+    return (z, y, x), box
+
+
+def drawn_mask(layer: Labels) -> NoduleMask:
+    """The mask a finding's layer shows now.
+
+    Raises
+    ------
+    ValueError
+        Nothing is left of it.
+    """
+    inner = NoduleMask.of(np.asarray(layer.data) > 0)
+    z, y, x = (a + b for a, b in zip(inner.start, layer.metadata["start"], strict=True))
+    return NoduleMask(inner.voxels, (z, y, x))
+
+
+def shows(layer: Labels, finding: Finding) -> bool:
+    """Whether a finding's layer already shows its mask."""
+    try:
+        drawn = drawn_mask(layer)
+    except ValueError:
+        return False
+    mask = finding.marked.mask
+    return drawn.start == mask.start and np.array_equal(drawn.voxels, mask.voxels)
+
+
+def put_mask(layer: Labels, finding: Finding) -> bool:
+    """Write a finding's mask into its layer; False when it does not fit in the layer's box."""
+    mask, start = finding.marked.mask, np.array(layer.metadata["start"])
+    low = np.array(mask.start) - start
+    if (low < 0).any() or (low + mask.voxels.shape > layer.data.shape).any():
+        return False
+    box = np.zeros_like(layer.data)
+    inside = tuple(slice(a, a + n) for a, n in zip(low, mask.voxels.shape, strict=True))
+    box[inside] = mask.voxels * finding.label
+    layer.data = box
+    return True

@@ -1,0 +1,145 @@
+"""A gallery of pictures with captions; one click chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qtpy.QtCore import QRectF, QSize, Qt, Signal
+from qtpy.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
+from qtpy.QtWidgets import QAbstractButton, QGridLayout, QWidget
+
+from napari_vaemed.plugin.parts.picture import paint_slice
+
+CARD = QSize(100, 138)
+GAP = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Exhibit:
+    """What one card shows.
+
+    Parameters
+    ----------
+    image : QImage
+    mm_wide : float
+        How many mm the picture is wide, for its scale bar.
+    remark : str
+        Small, in the picture: what kind of picture it is.
+    chip, chip_colour, chip_ink : str
+        Short value on a coloured spot.
+    lines : two texts
+        Below the picture.
+    tooltip : str
+    """
+
+    image: QImage
+    mm_wide: float
+    remark: str
+    chip: str
+    chip_colour: str
+    chip_ink: str
+    lines: tuple[str, str]
+    tooltip: str
+
+
+class Gallery(QWidget):
+    """Cards in as many columns as fit.
+
+    Signals
+    -------
+    chosen : int
+        Which card was clicked.
+    """
+
+    chosen = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cards: list[Card] = []
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(GAP)
+        self._grid.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+        self._columns = 3
+
+    def exhibit(self, exhibits: Sequence[Exhibit]) -> None:
+        """Show these pictures."""
+        for card in self.cards:
+            self._grid.removeWidget(card)
+            card.deleteLater()
+        self.cards = [Card(each) for each in exhibits]
+        for place, card in enumerate(self.cards):
+            card.clicked.connect(lambda _=False, place=place: self.chosen.emit(place))
+        self._arrange()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Use the width there is."""
+        super().resizeEvent(event)
+        columns = max(2, (self.width() + GAP) // (CARD.width() + GAP))
+        if columns != self._columns:
+            self._columns = columns
+            self._arrange()
+
+    def _arrange(self) -> None:
+        for place, card in enumerate(self.cards):
+            self._grid.addWidget(card, place // self._columns, place % self._columns)
+
+
+class Card(QAbstractButton):
+    """One picture with its chip and two lines."""
+
+    def __init__(self, exhibit: Exhibit) -> None:
+        super().__init__()
+        self.exhibit = exhibit
+        self.setToolTip(exhibit.tooltip)
+        self.setAccessibleName(f"{exhibit.chip} {exhibit.lines[0]} {exhibit.lines[1]}")
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setFixedSize(CARD)
+
+    def sizeHint(self) -> QSize:
+        """The same for all."""
+        return CARD
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw picture, chip, lines and focus."""
+        shown, painter = self.exhibit, QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        side = float(self.width())
+        paint_slice(painter, shown.image, QRectF(0, 0, side, side), shown.mm_wide, shown.remark)
+        self._paint_chip(painter, QRectF(side - 32, 4, 28, 17))
+        # The style sheet rules the text colour, which the palette then holds.
+        painter.setPen(self.palette().buttonText().color())
+        font = QFont(self.font())
+        font.setPointSizeF(8)
+        painter.setFont(font)
+        for place, line in enumerate(shown.lines):
+            where = QRectF(0, side + 3 + 16 * place, side, 16)
+            fitted = painter.fontMetrics().elidedText(line, Qt.TextElideMode.ElideLeft, int(side))
+            painter.drawText(where, Qt.AlignmentFlag.AlignLeft, fitted)
+        if self.hasFocus() or self.underMouse():
+            painter.setPen(QPen(QColor(shown.chip_colour), 2))
+            painter.drawRect(QRectF(1, 1, side - 2, side - 2))
+        painter.end()
+
+    def _paint_chip(self, painter: QPainter, where: QRectF) -> None:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(self.exhibit.chip_colour))
+        painter.drawRoundedRect(where, 4, 4)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(QColor(self.exhibit.chip_ink))
+        font = QFont(self.font())
+        font.setPointSizeF(8.5)
+        font.setBold(True)
+        painter.setFont(font)
+        painter.drawText(where, Qt.AlignmentFlag.AlignCenter, self.exhibit.chip)
+
+    def enterEvent(self, event: object) -> None:
+        """Show that it can be clicked."""
+        self.update()
+        super().enterEvent(event)
+
+    def leaveEvent(self, event: object) -> None:
+        """Back to rest."""
+        self.update()
+        super().leaveEvent(event)

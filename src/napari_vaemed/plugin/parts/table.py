@@ -1,0 +1,96 @@
+"""A table of numbers that can be copied into a spreadsheet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QColor, QGuiApplication, QKeySequence, QPixmap
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
+
+
+class NumberTable(QTableWidget):
+    """Rows of values under headings with units; Ctrl+C copies it.
+
+    Signals
+    -------
+    chosen : int
+        The row the user went to.
+    """
+
+    chosen = Signal(int)
+
+    def __init__(self, headings: Sequence[str], parent: QWidget | None = None) -> None:
+        super().__init__(0, len(headings), parent)
+        self.setHorizontalHeaderLabels(list(headings))
+        self.verticalHeader().hide()
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setTabKeyNavigation(False)
+        header = self.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
+        self._filling = False
+        self.itemSelectionChanged.connect(self._on_selection_changed)
+
+    def fill(
+        self,
+        rows: Sequence[Sequence[str]],
+        *,
+        tooltips: Sequence[str] = (),
+        colours: Sequence[str] = (),
+        selected: int | None = None,
+    ) -> None:
+        """Show these rows; ``colours`` puts a spot before the first cell of each."""
+        self._filling = True
+        self.setRowCount(len(rows))
+        for r, row in enumerate(rows):
+            for c, text in enumerate(row):
+                item = QTableWidgetItem(text)
+                side = Qt.AlignmentFlag.AlignLeft if c == 0 else Qt.AlignmentFlag.AlignRight
+                item.setTextAlignment(side | Qt.AlignmentFlag.AlignVCenter)
+                item.setToolTip(tooltips[r] if tooltips else "")
+                if c == 0 and colours:
+                    item.setData(Qt.ItemDataRole.DecorationRole, _spot(colours[r]))
+                self.setItem(r, c, item)
+        if selected is None:
+            self.clearSelection()
+        else:
+            self.selectRow(selected)
+        self._fit()
+        self._filling = False
+
+    def as_text(self) -> str:
+        """The table with tabs between cells."""
+        headings = [self.horizontalHeaderItem(c).text() for c in range(self.columnCount())]
+        lines = [headings] + [
+            [self.item(r, c).text() for c in range(self.columnCount())]
+            for r in range(self.rowCount())
+        ]
+        return "\n".join("\t".join(line) for line in lines)
+
+    def keyPressEvent(self, event: object) -> None:
+        """Copy the table."""
+        if event.matches(QKeySequence.StandardKey.Copy):  # type: ignore[attr-defined]
+            QGuiApplication.clipboard().setText(self.as_text())
+        else:
+            super().keyPressEvent(event)
+
+    def _fit(self) -> None:
+        rows = min(max(self.rowCount(), 1), 6)
+        height = self.horizontalHeader().sizeHint().height() + 4
+        height += rows * self.verticalHeader().defaultSectionSize()
+        self.setFixedHeight(height)
+
+    def _on_selection_changed(self) -> None:
+        rows = self.selectionModel().selectedRows()
+        if rows and not self._filling:
+            self.chosen.emit(rows[0].row())
+
+
+def _spot(colour: str) -> QPixmap:
+    spot = QPixmap(10, 10)
+    spot.fill(QColor(colour))
+    return spot

@@ -1,0 +1,39 @@
+"""What the user chose in Preferences ▸ napari-vaemed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PLUGIN = "napari-vaemed"
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """The user's settings.
+
+    Parameters
+    ----------
+    device : str
+        ``"auto"``, ``"cpu"`` or ``"cuda"``.
+    lidc_folder : Path or None
+        Folder of LIDC-IDRI nodule crops (``image/<id>.nii.gz``), for true pictures of twins.
+    neighbours : int
+        How many nearest nodules to show.
+    """
+
+    device: str = "auto"
+    lidc_folder: Path | None = None
+    neighbours: int = 10
+
+
+def preferences() -> Preferences:
+    """Read the settings as they are now; the defaults where napari does not know the plugin."""
+    from napari.settings import get_plugin_settings
+
+    try:
+        stored = get_plugin_settings(PLUGIN).examination
+    except (KeyError, AttributeError):
+        return Preferences()
+    folder = stored.lidc_folder.strip()
+    return Preferences(stored.device, Path(folder) if folder else None, stored.neighbours)

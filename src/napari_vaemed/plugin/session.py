@@ -1,0 +1,318 @@
+"""What one viewer has loaded; widgets listen to it, never to each other."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_vaemed.data.volume import Volume
+from napari_vaemed.plugin import work
+from napari_vaemed.plugin.answers import Answers
+from napari_vaemed.plugin.cases import MADE, Case
+from napari_vaemed.plugin.findings import Findings
+from napari_vaemed.plugin.jobs import Failure, Job, Jobs
+from napari_vaemed.plugin.keys import bind_keys
+from napari_vaemed.plugin.layers import NeedsSpacing, layer_to_volume, volume_to_layer
+from napari_vaemed.plugin.tools import NoduleTool
+from napari_vaemed.plugin.views import Views
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from napari.layers import Layer
+
+
+@dataclass(frozen=True)
+class Message:
+    """Something to say in a dock: ``level`` is "info", "warning" or "error"."""
+
+    text: str
+    level: str = "info"
+    details: str = ""
+
+
+class Session(QObject):
+    """The CTs open in one viewer, and what has been found in them.
+
+    Signals
+    -------
+    case_changed : nothing; the docks speak of another CT now, or of none
+    lungs_changed : nothing; lungs or the CLAHE view came or went
+    findings_changed : nothing; a finding came, went, was measured anew or selected
+    said : the topic ("ct", "lungs", "nodule", "twins", "latent") whose message changed
+    """
+
+    case_changed = Signal()
+    lungs_changed = Signal()
+    findings_changed = Signal()
+    said = Signal(str)
+
+    def __init__(self, viewer: Viewer) -> None:
+        super().__init__()
+        self._viewer = weakref.ref(viewer)
+        self.jobs = Jobs()
+        self.cases: dict[Layer, Case] = {}
+        self.case: Case | None = None
+        self.waiting: Layer | None = None
+        self.messages: dict[str, Message] = {}
+        self._inserting = False
+        self.findings = Findings(self)
+        self.answers = Answers(self)
+        self.views = Views(self)
+        self.tool = NoduleTool(self)
+        bind_keys(self)
+        viewer.layers.events.inserted.connect(self._on_inserted)
+        viewer.layers.events.removed.connect(self._on_removed)
+        viewer.layers.selection.events.active.connect(self._on_active)
+        for layer in [*viewer.layers, viewer.layers.selection.active]:
+            self.follow(layer)
+
+    @property
+    def viewer(self) -> Viewer:
+        """The viewer; raises once it is closed."""
+        viewer = self._viewer()
+        if viewer is None:
+            raise RuntimeError("The viewer of this session is closed.")
+        return viewer
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being worked on."""
+        return bool(self.jobs.running)
+
+    def close(self) -> None:
+        """Stop all work: the window goes."""
+        self.jobs.close()
+        self.cases.clear()
+        self.case = None
+
+    def say(self, topic: str, text: str = "", level: str = "info", details: str = "") -> None:
+        """Put a message into the docks of a topic; an empty text takes it away."""
+        self.messages.pop(topic, None)
+        if text:
+            self.messages[topic] = Message(text, level, details)
+        self.said.emit(topic)
+
+    def fail(self, topic: str, what: str, failure: Failure) -> None:
+        """Say in a dock what went wrong."""
+        self.say(topic, f"{what}: {failure.text}", "error", failure.details)
+
+    # CTs
+
+    def open(self, path: str | Path) -> Job:
+        """Read a CT from a folder or file and show it."""
+        self.say("ct")
+        job = self.jobs.start(
+            partial(work.read, Path(path)), title="Reading CT", channel="read", lane="read"
+        )
+        job.returned.connect(self._on_read)
+        job.failed.connect(partial(self.fail, "ct", "This could not be opened"))
+        return job
+
+    def open_sample(self) -> Job:
+        """Make the synthetic chest and show it."""
+        self.say("ct")
+        job = self.jobs.start(
+            work.sample, title="Making the sample chest", channel="read", lane="read"
+        )
+        job.returned.connect(self._on_sample)
+        job.failed.connect(partial(self.fail, "ct", "The sample could not be made"))
+        return job
+
+    def give_spacing(self, spacing: tuple[float, float, float]) -> None:
+        """Tell the spacing (z, y, x) in mm of the layer that waits for it."""
+        layer, self.waiting = self.waiting, None
+        if layer is not None:
+            volume = layer_to_volume(layer, spacing)
+            layer.units = "mm"
+            layer.scale = spacing
+            layer.translate = volume.origin[::-1]
+            self._adopt(layer, volume)
+
+    def follow(self, layer: Layer | None) -> None:
+        """Speak of the CT that a layer is, or belongs to; other layers change nothing."""
+        owner = self._owner(layer)
+        if owner is not None:
+            self._turn_to(owner)
+        elif layer is not None and _may_be_ct(layer):
+            self._take_up(layer)
+
+    def _take_up(self, layer: Layer) -> None:
+        try:
+            self._adopt(layer, layer_to_volume(layer))
+        except NeedsSpacing as reason:
+            self.waiting = layer
+            self.say("ct", str(reason), "warning")
+            self.case_changed.emit()
+        except ValueError as reason:
+            self.say("ct", f"Layer {layer.name!r} is not taken as a CT: {reason}", "warning")
+
+    def _adopt(self, layer: Layer, volume: Volume) -> None:
+        self.say("ct")
+        self.cases[layer] = Case(layer, volume)
+        self._turn_to(self.cases[layer])
+
+    def _turn_to(self, case: Case | None) -> None:
+        if case is None or case is not self.case:
+            self.case, self.waiting = case, None
+            for topic in ("lungs", "nodule", "twins", "latent"):
+                self.say(topic)
+            for changed in (self.case_changed, self.lungs_changed, self.findings_changed):
+                changed.emit()
+
+    def _owner(self, layer: Layer | None) -> Case | None:
+        for case in self.cases.values():
+            if layer is case.layer or layer in (*case.made.values(), *case.masks.values()):
+                return case
+        return None
+
+    def _on_read(self, volume: Volume) -> None:
+        self.add(volume_to_layer(volume))
+        self.viewer.reset_view()
+
+    def _on_sample(self, layers: list[Any]) -> None:
+        for data in layers:
+            self.add(data)
+        self.viewer.layers.selection.active = next(iter(self.viewer.layers))
+        self.viewer.reset_view()
+
+    def add(self, layer_data: Any) -> Layer:
+        """Show a (data, attributes, type) tuple as a layer."""
+        from napari.layers import Layer
+
+        return self.viewer.add_layer(Layer.create(*layer_data))
+
+    def _on_inserted(self, event: Any) -> None:
+        if not self._inserting:
+            self.follow(event.value)
+
+    def _on_active(self, event: Any) -> None:
+        if event.value is not None:
+            self.follow(event.value)
+
+    # Lungs and CLAHE
+
+    def prepare(self) -> None:
+        """Find the lungs and make the CLAHE view, behind."""
+        case = self.case
+        if case is None:
+            self.say("lungs", "Open a CT first.", "warning")
+            return
+        self.say("lungs")
+        lungs = self.start(case, partial(work.lungs, case.volume), "Finding the lungs", "lungs")
+        lungs.returned.connect(partial(self._on_lungs, case))
+        lungs.failed.connect(partial(self.fail, "lungs", "No lungs"))
+        clahe = self.start(case, partial(work.enhance, case.volume), "CLAHE", "clahe")
+        clahe.returned.connect(partial(self._on_enhanced, case))
+        clahe.failed.connect(partial(self.fail, "lungs", "No CLAHE view"))
+
+    def click(self, voxel: Any) -> Job | None:
+        """Mark the nodule at a voxel (z, y, x) of the CT spoken of."""
+        return self.findings.click(voxel)
+
+    def start(self, case: Case, task: Any, title: str, what: str, lane: str = "volume") -> Job:
+        """Begin work about one CT; it is dropped when the CT goes."""
+        return self.jobs.start(task, title=title, channel=(what, case), lane=lane, owner=case)
+
+    def _on_lungs(self, case: Case, found: work.Lungs) -> None:
+        case.lungs, case.lung_ml = found.labels, found.ml
+        self.put_made(case, "Lungs", found.layer)
+        self.lungs_changed.emit()
+        self.answers.warm_up()
+
+    def _on_enhanced(self, case: Case, layer_data: Any) -> None:
+        self.put_made(case, "CLAHE", layer_data)
+        self.lungs_changed.emit()
+
+    def put_made(self, case: Case, what: str, layer_data: Any) -> Layer:
+        """Show a layer that belongs to a CT, in the place of an older one of the same kind."""
+        from napari.layers import Layer
+
+        data, attributes, kind = layer_data
+        metadata = {**attributes.get("metadata", {}), MADE: what}
+        layer = Layer.create(data, {**attributes, "metadata": metadata}, kind)
+        self.drop_made(case, what)
+        case.made[what] = layer
+        self.insert(case, layer, above_all=kind != "image")
+        return layer
+
+    def drop_made(self, case: Case, what: str) -> None:
+        """Remove a layer that was made for a CT."""
+        layer = case.made.pop(what, None)
+        if layer is not None and layer in self.viewer.layers:
+            self.viewer.layers.remove(layer)
+
+    def insert(self, case: Case, layer: Layer, *, above_all: bool) -> None:
+        """Put a made layer on top, or right above its CT; the active layer stays what it was."""
+        layers, active = self.viewer.layers, self.viewer.layers.selection.active
+        self._inserting = True
+        try:
+            at = len(layers) if above_all else layers.index(case.layer) + 1
+            layers.insert(at, layer)
+            layers.selection.active = active if active in layers else case.layer
+        finally:
+            self._inserting = False
+
+    # What goes
+
+    def _on_removed(self, event: Any) -> None:
+        layer = event.value
+        if layer is self.waiting:
+            self.waiting = None
+            self.case_changed.emit()
+        if layer in self.cases:
+            self._forget(self.cases.pop(layer))
+        elif not self._inserting and (case := self._owner(layer)) is not None:
+            self._let_go(case, layer)
+
+    def _let_go(self, case: Case, layer: Layer) -> None:
+        """A made layer was removed by hand: what it showed is gone."""
+        for what in [w for w, made in case.made.items() if made is layer]:
+            del case.made[what]
+            if what == "Lungs":
+                case.lungs = case.lung_ml = None
+            self.lungs_changed.emit()
+        self.findings.let_go(case, layer)
+
+    def _forget(self, case: Case) -> None:
+        """A CT was removed: stop what was asked of it and let its layers go with it."""
+        self.jobs.cancel_of(case)
+        kept = {case.masks[f.label] for f in case.unsaved() if f.label in case.masks}
+        going = [*case.made.values(), *(m for m in case.masks.values() if m not in kept)]
+        if self.case is case:
+            self._turn_to(next(reversed(self.cases.values()), None))
+        if kept:
+            names = ", ".join(sorted(layer.name for layer in kept))
+            self.say("ct", f"The CT is gone; {names} had not been saved and stays.", "warning")
+        # napari may be in the middle of removing several layers: wait until it is done.
+        QTimer.singleShot(0, partial(_remove_layers, self._viewer, going))
+
+
+def session_of(viewer: Viewer) -> Session:
+    """The session of a viewer; the same one for every widget."""
+    viewer = getattr(viewer, "__wrapped__", viewer)  # plugins are handed a proxy
+    if viewer not in _sessions:
+        session = _sessions[viewer] = Session(viewer)
+        window = getattr(getattr(viewer, "window", None), "_qt_window", None)
+        if window is not None:
+            window.destroyed.connect(session.close)
+        weakref.finalize(viewer, session.jobs.close)
+    return _sessions[viewer]
+
+
+_sessions: weakref.WeakKeyDictionary[Viewer, Session] = weakref.WeakKeyDictionary()
+
+
+def _may_be_ct(layer: Layer) -> bool:
+    return type(layer).__name__ == "Image" and layer.ndim == 3 and MADE not in layer.metadata
+
+
+def _remove_layers(viewer: weakref.ref[Viewer], layers: list[Layer]) -> None:
+    there = viewer()
+    if there is not None:
+        for layer in [layer for layer in layers if layer in there.layers]:
+            there.layers.remove(layer)

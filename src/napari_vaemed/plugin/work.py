@@ -1,0 +1,121 @@
+"""What the window's jobs run, each in a job's thread; heavy imports happen here, not before."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vaemed.data.finding import NoduleMask
+from napari_vaemed.data.progress import Progress, Work
+from napari_vaemed.data.volume import Volume
+from napari_vaemed.plugin.layers import (
+    LayerData,
+    labels_to_layer,
+    preview_for_3d,
+    volume_to_layer,
+)
+from napari_vaemed.plugin.theme import LUNG_COLOURS
+
+if TYPE_CHECKING:
+    from napari_vaemed.workflow.examine import Marked
+
+LUNG_VESSELS_HU = (-850.0, 150.0)
+"""What a maximum projection of the lungs' inside shows: vessels and nodules, no air."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lungs:
+    """A lung mask, its volumes in ml by side, and the layer that shows it."""
+
+    labels: NDArray[np.uint8]
+    ml: dict[str, float]
+    layer: LayerData
+
+
+def read(path: Path) -> Work[Volume]:
+    """Read a CT from a folder or file."""
+    yield Progress(f"Reading {path.name}")
+    from napari_vaemed.io.ct import read_ct
+
+    return (yield from read_ct(path))
+
+
+def sample() -> Work[list[LayerData]]:
+    """Make the synthetic chest."""
+    yield Progress("Making the sample chest")
+    from napari_vaemed.plugin.samples import chest
+
+    return chest()
+
+
+def lungs(volume: Volume) -> Work[Lungs]:
+    """Find right lung, left lung and airways."""
+    yield Progress("Finding the lungs")
+    from napari.utils.colormaps import DirectLabelColormap
+
+    from napari_vaemed.segmentation.lungs import lung_ml, segment_lungs
+
+    # napari's first Labels layer imports it, which would hold the window up for a second.
+    importlib.import_module("pandas")
+    labels = yield from segment_lungs(volume)
+    colours: dict[Any, Any] = {None: "transparent", **LUNG_COLOURS}
+    layer = labels_to_layer(
+        labels, volume, "Lungs", opacity=0.3, colormap=DirectLabelColormap(color_dict=colours)
+    )
+    return Lungs(labels, lung_ml(labels, volume.spacing), layer)
+
+
+def enhance(volume: Volume) -> Work[LayerData]:
+    """Make the CLAHE view."""
+    yield Progress("CLAHE")
+    from napari_vaemed.preprocessing.intensity import clahe
+
+    hu = yield from clahe(volume)
+    data, attributes, kind = volume_to_layer(replace(volume, hu=hu), name="CLAHE")
+    return data, {**attributes, "visible": False}, kind
+
+
+def preview(volume: Volume, lung_labels: NDArray[np.uint8] | None) -> Work[LayerData]:
+    """Make the small copy that 3-D shows: the lungs' inside where a mask is there."""
+    yield Progress("Making the 3-D copy")
+    if lung_labels is None:
+        return preview_for_3d(volume)
+    inside = np.where(lung_labels > 0, volume.hu, np.int16(-1024))
+    yield Progress("Making the 3-D copy", 1, 2)
+    data, attributes, kind = preview_for_3d(replace(volume, hu=inside))
+    return data, {**attributes, "contrast_limits": LUNG_VESSELS_HU}, kind
+
+
+def mark(
+    volume: Volume, voxel: tuple[float, float, float], lung_labels: NDArray[np.uint8] | None
+) -> Marked:
+    """Outline and measure the nodule at a voxel (z, y, x)."""
+    return examine().mark(volume, voxel, lung_labels)
+
+
+def measure(volume: Volume, mask: NoduleMask, voxel: tuple[float, float, float]) -> Marked:
+    """Measure a mask the user has drawn."""
+    from napari_vaemed.segmentation.measure import measure_nodule
+
+    return examine().Marked(voxel, mask, measure_nodule(volume, mask))
+
+
+def write_mask(path: Path, mask: NDArray, volume: Volume) -> Work[Path]:
+    """Save a mask on the grid the CT's file had."""
+    yield Progress(f"Saving {path.name}")
+    from napari_vaemed.io.volumes import write_mask as write
+
+    write(path, mask, volume)
+    return path
+
+
+def examine() -> Any:
+    """The workflow behind the docks, imported with torch on first use."""
+    from napari_vaemed.plugin import expert
+
+    return expert.examine()

@@ -1,0 +1,166 @@
+"""The known nodules most like one, and what they vote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vaemed.data.index import NoduleIndex
+from napari_vaemed.data.nodule import NoduleRecord
+from napari_vaemed.data.posterior import Posterior
+from napari_vaemed.distances.gaussian import wasserstein2
+
+Distance = Callable[[Posterior, Posterior], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """One known nodule and how far it is from the query.
+
+    Parameters
+    ----------
+    record : NoduleRecord
+    distance : float
+        In the unit of the distance that was asked for.
+    same_patient : bool
+        True if it is of the patient (or the series) that the query is of.
+    row : int
+        Its place in the index.
+    """
+
+    record: NoduleRecord
+    distance: float
+    same_patient: bool
+    row: int
+
+
+@dataclass(frozen=True)
+class Vote:
+    """What neighbours say of the malignancy.
+
+    Parameters
+    ----------
+    malignant, benign, undecided : int
+        Scores of at least 4, of at most 2, and between.
+    """
+
+    malignant: int
+    benign: int
+    undecided: int
+
+    @property
+    def counted(self) -> int:
+        """How many have an opinion."""
+        return self.malignant + self.benign
+
+    @property
+    def k(self) -> int:
+        """How many were asked."""
+        return self.counted + self.undecided
+
+    def __str__(self) -> str:
+        aside = f", {self.undecided} undecided" if self.undecided else ""
+        return f"{self.malignant} of {self.k} malignant{aside}"
+
+
+def nearest(
+    index: NoduleIndex,
+    query: Posterior,
+    *,
+    k: int = 10,
+    distance: Distance = wasserstein2,
+    patient: str | None = None,
+    series_uid: str | None = None,
+    exclude_patient: str | None = None,
+    model_sha256: str | None = None,
+) -> tuple[Neighbour, ...]:
+    """Give the ``k`` known nodules nearest to one posterior, nearest first.
+
+    Parameters
+    ----------
+    query : Posterior of shape (d,)
+    patient, series_uid : str or None
+        Of the query, only to mark neighbours of the same patient.
+    exclude_patient : str or None
+        Leave this patient's nodules out.
+    model_sha256 : str or None
+        Of the model that made the query; refused if it is not the index's.
+
+    Raises
+    ------
+    ValueError
+        If query and index come from different models.
+    """
+    _same_model(index, query, model_sha256)
+    apart = distance(query, index.posterior)[0]
+    return _ranked(index, apart, k, patient, series_uid, exclude_patient)
+
+
+def nearest_by_volume(
+    index: NoduleIndex,
+    volume_mm3: float,
+    *,
+    k: int = 10,
+    patient: str | None = None,
+    series_uid: str | None = None,
+    exclude_patient: str | None = None,
+) -> tuple[Neighbour, ...]:
+    """Give the ``k`` known nodules nearest in volume: the ruler's answer.
+
+    The distance is the difference of natural logarithms; a known nodule's volume is that of the
+    sphere of its diameter.
+    """
+    if not volume_mm3 > 0:
+        raise ValueError(f"The volume must be a positive number of mm³; got {volume_mm3}.")
+    diameters = np.array([record.diameter_mm for record in index.records])
+    apart = np.abs(np.log(np.pi / 6 * diameters**3) - np.log(volume_mm3))
+    return _ranked(index, apart, k, patient, series_uid, exclude_patient)
+
+
+def vote(neighbours: Sequence[Neighbour]) -> Vote:
+    """Count malignancy scores of at least 4 and of at most 2."""
+    scores = [neighbour.record.malignancy for neighbour in neighbours]
+    malignant = sum(score >= 4 for score in scores)
+    benign = sum(score <= 2 for score in scores)
+    return Vote(malignant, benign, len(scores) - malignant - benign)
+
+
+def _same_model(index: NoduleIndex, query: Posterior, model_sha256: str | None) -> None:
+    dims = index.posterior.mean.shape[1]
+    if query.mean.shape != (dims,):
+        raise ValueError(
+            f"The index holds codes of {dims} numbers; this query has shape {query.mean.shape}. "
+            "Use the model the index was built with, or build the index again."
+        )
+    if model_sha256 is not None and model_sha256 != index.model_sha256:
+        raise ValueError(
+            f"The query was made by the model {model_sha256[:12]}, the index by "
+            f"{index.model_sha256[:12]}; their codes cannot be compared. Build the index again."
+        )
+
+
+def _ranked(
+    index: NoduleIndex,
+    apart: NDArray[np.float64],
+    k: int,
+    patient: str | None,
+    series_uid: str | None,
+    exclude_patient: str | None,
+) -> tuple[Neighbour, ...]:
+    if k < 1:
+        raise ValueError(f"At least one neighbour must be asked for; got k={k}.")
+    found: list[Neighbour] = []
+    for row in np.argsort(apart, kind="stable").tolist():
+        record = index.records[row]
+        if exclude_patient is not None and record.patient == exclude_patient:
+            continue
+        same = (patient is not None and record.patient == patient) or (
+            series_uid is not None and record.series_uid == series_uid
+        )
+        found.append(Neighbour(record, float(apart[row]), same, row))
+        if len(found) == k:
+            break
+    return tuple(found)

@@ -1,0 +1,29 @@
+"""Folds by patient, so that no one is trained and tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAME_SCAN = {"LIDC-IDRI-0138": "LIDC-IDRI-0029"}
+"""Patient ids that LIDC-IDRI gives to one and the same scan."""
+
+
+def patient_folds(
+    patients: Sequence[str], *, folds: int = 5, seed: int = 0
+) -> Iterator[tuple[NDArray[np.int_], NDArray[np.int_]]]:
+    """Rows to train on and rows to test on, fold by fold; a patient is never in both.
+
+    Patients are shuffled once and dealt out, so folds differ in size by little.
+    """
+    names = [SAME_SCAN.get(patient, patient) for patient in patients]
+    unique, group = np.unique(names, return_inverse=True)
+    if len(unique) < folds:
+        raise ValueError(f"{folds} folds need at least {folds} patients; got {len(unique)}.")
+    fold_of = np.empty(len(unique), int)
+    fold_of[np.random.default_rng(seed).permutation(len(unique))] = np.arange(len(unique)) % folds
+    for fold in range(folds):
+        held_out = fold_of[group] == fold
+        yield np.flatnonzero(~held_out), np.flatnonzero(held_out)
