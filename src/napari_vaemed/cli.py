@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari_vaemed.data.volume import Volume
 
 NOT_A_DEVICE = "Research software, not a medical device."
+EPOCHS, BENCH_EPOCHS = 200, 100
 
 
 class _Units(argparse.ArgumentDefaultsHelpFormatter):
@@ -39,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="vaemed", description=f"Chest CT: lungs, nodules and what they are like. {NOT_A_DEVICE}"
+        prog="vaemed",
+        description=f"Chest CT: lungs, nodules and what they are like. {NOT_A_DEVICE}",
     )
     parser.add_argument("--version", action="version", version=f"vaemed {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -86,7 +88,7 @@ def _add_volume_verbs(verbs: Any) -> None:
 def _add_nodule_verbs(verbs: Any) -> None:
     nodule = _ct_verb(verbs, "nodule", _nodule, "Mark and describe the nodule at a point.")
     _add_point(nodule)
-    nodule.add_argument("-o", "--output", type=Path, help="write the mask here (.nii.gz, .nrrd, .mha)")
+    nodule.add_argument("-o", "--output", type=Path, help="write the mask: .nii.gz, .nrrd or .mha")
     nodule.add_argument("--csv", type=Path, help="write the measurements here")
 
     near = _verb(verbs, "neighbours", _neighbours, "Nearest known nodules of a nodule.")
@@ -261,12 +263,85 @@ def _print_neighbours(rows: list[dict[str, Any]], expert: Any) -> None:
     for row in rows:
         same = "  same patient" if row["same_patient"] else ""
         print(f"{row['id']:<22}{row['malignancy']:>10.1f}{row['distance']:>10.3f}{same}")
-    print(f"by {expert.model.name} {expert.model.sha256[:12]} from {len(expert.index)} known nodules")
+    model = f"{expert.model.name} {expert.model.sha256[:12]}"
+    print(f"by {model} from {len(expert.index)} known nodules")
     print(f"{expert.index.source}\n{NOT_A_DEVICE}")
 
 
 def _add_model_verbs(verbs: Any) -> None:
-    """Training and indexing."""
+    folder = (
+        "folder of nodule crops in HU: nodules.csv, image/ID.nii.gz, mask/ID.nii.gz and, where "
+        "there are several readers, readers/ID.nii.gz"
+    )
+    train = _verb(verbs, "train", _train, "Train the nodule VAE on labelled crops.")
+    train.add_argument("folder", type=Path, help=folder)
+    train.add_argument("-o", "--output", type=Path, required=True, help="folder for the model")
+    train.add_argument("--model", default="GaussianVAE", help="class of the model")
+    train.add_argument("--epochs", type=int, default=EPOCHS, help="passes over the nodules")
+    train.add_argument("--batch", type=int, default=96, help="nodules a step")
+    train.add_argument("--lr", type=float, default=2e-3, help="highest learning rate")
+    train.add_argument("--seed", type=int, default=0, help="of weights, order and variations")
+    train.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    train.add_argument("--precision", choices=["auto", "bf16", "fp32"], default="auto",
+                       help="auto: bf16 on CUDA, else fp32")  # fmt: skip
+    train.add_argument("--resume", action="store_true", help="go on from the last saved epoch")
+    train.add_argument("--save-every", type=int, default=10, help="epochs between checkpoints")
+    train.add_argument(
+        "--bench-epochs", type=int, default=BENCH_EPOCHS,
+        help="passes of each of the five fold models behind the printed AUC; 0 leaves it out",
+    )  # fmt: skip
+
+    index = _verb(verbs, "index", _index, "Build the index of known nodules with a model.")
+    index.add_argument("folder", type=Path, help=folder)
+    index.add_argument("-o", "--output", type=Path, required=True, help="index file, .safetensors")
+    index.add_argument("--model", type=Path, help="model instead of the shipped one")
+    index.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+
+
+def _train(options: argparse.Namespace) -> None:
+    from napari_vaemed.workflow.train import train
+
+    for name in ("epochs", "batch", "save_every"):
+        if getattr(options, name) < 1:
+            raise ValueError(f"--{name.replace('_', '-')} must be at least 1.")
+    work = train(
+        options.folder, options.output, model=options.model, epochs=options.epochs,
+        batch=options.batch, lr=options.lr, seed=options.seed, device=options.device,
+        precision=options.precision, resume=options.resume, save_every=options.save_every,
+        bench_epochs=options.bench_epochs,
+    )  # fmt: skip
+    trained = finish(work, _show_training)
+    print(f"\n{trained.name} {trained.sha256[:12]} -> {options.output}")
+    if figures := trained.card.get("figures"):
+        _print_json(figures)
+
+
+def _show_training(step: Any) -> None:
+    """Show a step on a terminal; elsewhere one line an epoch, for the log."""
+    if isinstance(step, Progress):
+        if sys.stderr.isatty():
+            _show(step)
+        return
+    losses = "  ".join(f"{name} {value:.3g}" for name, value in step.losses.items())
+    line = f"epoch {step.number}/{step.total}  {step.seconds:.0f} s on {step.device}  {losses}"
+    start, end = ("\r\033[K", "") if sys.stderr.isatty() else ("", "\n")
+    print(f"{start}{line}", end=end, file=sys.stderr, flush=True)
+
+
+def _index(options: argparse.Namespace) -> None:
+    from napari_vaemed.io.checkpoints import read_model
+    from napari_vaemed.io.indexes import write_index
+    from napari_vaemed.io.nodules import read_nodule_set
+    from napari_vaemed.io.weights import shipped_model_path
+    from napari_vaemed.workflow.index import build_index
+
+    if options.output.suffix != ".safetensors":
+        raise ValueError(f"The index is a .safetensors file; got {options.output.name!r}.")
+    model = read_model(options.model or shipped_model_path(), device=options.device)
+    index = _finish(build_index(model, _finish(read_nodule_set(options.folder))))
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    write_index(options.output, index)
+    print(f"{len(index)} nodules by {model.name} {model.sha256[:12]} -> {options.output}")
 
 
 if __name__ == "__main__":

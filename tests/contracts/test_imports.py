@@ -19,9 +19,7 @@ def test_imports_point_inward():
 def test_no_plugin_module_loads_torch():
     modules = [
         module.name
-        for module in pkgutil.walk_packages(
-            napari_vaemed.plugin.__path__, "napari_vaemed.plugin."
-        )
+        for module in pkgutil.walk_packages(napari_vaemed.plugin.__path__, "napari_vaemed.plugin.")
     ]
     assert modules
     heavy = ("torch", "SimpleITK", "sklearn", "monai")

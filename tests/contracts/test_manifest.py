@@ -13,7 +13,9 @@ MANIFEST = ROOT / "src" / "napari_vaemed" / "napari.yaml"
 
 def test_npe2_finds_the_manifest_valid():
     npe2 = Path(sys.executable).with_name("npe2")
-    ran = subprocess.run([npe2, "validate", str(MANIFEST)], capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [npe2, "validate", str(MANIFEST)], capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 

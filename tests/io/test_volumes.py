@@ -13,6 +13,7 @@ from napari_vaemed.data.volume import Volume
 from napari_vaemed.io.ct import CTError, NotHounsfieldError
 from napari_vaemed.io.orientation import from_canonical, orientation_code, to_canonical
 from napari_vaemed.io.volumes import (
+    check_writable,
     read_labels,
     read_mask,
     read_volume,
@@ -124,7 +125,16 @@ def test_fractions_are_rounded_and_said(tmp_path, hu):
     sitk.WriteImage(sitk.GetImageFromArray(hu + np.float32(0.3)), str(tmp_path / "ct.mha"))
     volume = read_volume(tmp_path / "ct.mha")
     np.testing.assert_array_equal(volume.hu, hu)
-    assert volume.notes == ("Fractions of a HU were rounded.",)
+    assert volume.notes[-1] == "Fractions of a HU were rounded."
+
+
+def test_a_file_without_spacing_says_so(tmp_path, hu):
+    image = sitk.GetImageFromArray(hu)
+    sitk.WriteImage(image, str(tmp_path / "bare.mha"))
+    assert "rest on 1 mm voxels" in read_volume(tmp_path / "bare.mha").notes[0]
+    image.SetSpacing((0.7, 0.8, 2.5))
+    sitk.WriteImage(image, str(tmp_path / "ct.mha"))
+    assert read_volume(tmp_path / "ct.mha").notes == ()
 
 
 def test_padding_of_a_volume_file_is_known(tmp_path, hu):
@@ -234,6 +244,14 @@ def test_writing_refuses_the_wrong_shape_ending_folder_and_sign(tmp_path, hu):
     with pytest.raises(ValueError, match="at least 0"):
         write_mask(tmp_path / "m.nrrd", hu, ct)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_cannot_be_written_is_known_beforehand(tmp_path):
+    check_writable(tmp_path / "Mask.NII.GZ")
+    with pytest.raises(ValueError, match="does not end in"):
+        check_writable(tmp_path / "mask.png")
+    with pytest.raises(FileNotFoundError, match="no folder"):
+        check_writable(tmp_path / "no" / "mask.nrrd")
 
 
 def test_real_masks_lie_on_their_scan(real_data):

@@ -7,7 +7,7 @@ the cost. A signed distance becomes a voxel's tissue fraction by a linear ramp o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -19,6 +19,7 @@ from scipy import ndimage
 Floats = NDArray[np.float32]
 Box = tuple[slice, slice, slice]
 Point = tuple[float, float, float]
+Axes = tuple[Floats, Floats, Floats]
 
 
 @dataclass(frozen=True)
@@ -118,51 +119,87 @@ def cubic_weights(at: Floats, start: float, step: float, n: int) -> Floats:
     return weights
 
 
-def upsample(
-    coarse: Floats, starts: Iterable[float], step: float, axes: Iterable[Floats]
-) -> Floats:
-    """Interpolate a lattice (z, y, x) onto the product of three axes."""
-    wz, wy, wx = (
-        cubic_weights(axis, start, step, n)
-        for axis, start, n in zip(axes, starts, coarse.shape, strict=True)
-    )
-    planes = np.tensordot(wz, coarse, 1)
-    return np.matmul(np.matmul(wy, planes), wx.T)
+def slabs(rows: slice, thick: int = 6) -> Iterator[slice]:
+    """Runs of a few slices: pieces that stay in the processor's cache."""
+    for first in range(rows.start, rows.stop, thick):
+        yield slice(first, min(first + thick, rows.stop))
+
+
+@dataclass(frozen=True, eq=False)
+class Smooth:
+    """A smooth field in a box of the grid, kept as a coarse lattice.
+
+    Parameters
+    ----------
+    coarse : (z, y, x) float32
+    weights : for z, y and x, (box's voxels, lattice's points)
+        Interpolation weights.
+    box : slices
+    """
+
+    coarse: Floats
+    weights: tuple[Floats, Floats, Floats]
+    box: Box
+
+    def rows(self, slab: slice) -> Floats:
+        """The field at some of the grid's slices, over the box's y and x."""
+        wz, wy, wx = self.weights
+        first = self.box[0].start
+        planes = np.tensordot(wz[slab.start - first : slab.stop - first], self.coarse, 1)
+        return np.matmul(np.matmul(wy, planes), wx.T)
+
+    def full(self) -> Floats:
+        """The field in the whole box."""
+        values = np.empty([len(w) for w in self.weights], np.float32)
+        for slab, here in self.pieces():
+            values[here[0].start - self.box[0].start : here[0].stop - self.box[0].start] = (
+                self.rows(slab)
+            )
+        return values
+
+    def pieces(self) -> Iterator[tuple[slice, Box]]:
+        """Slabs of the box, and the voxels each covers."""
+        for slab in slabs(self.box[0]):
+            yield slab, (slab, self.box[1], self.box[2])
 
 
 def lattice(axes: Iterable[Floats], step: float) -> tuple[Floats, Floats, Floats]:
     """Coarse axes that cover the given ones."""
-    z, y, x = (
-        (a[0] + step * np.arange(max(2, int(np.ceil((a[-1] - a[0]) / step)) + 1))).astype(
-            np.float32
-        )
-        for a in axes
-    )
+    covers = []
+    for axis in axes:
+        first, last = (axis[0], axis[-1]) if len(axis) else (0.0, 0.0)
+        count = max(2, int(np.ceil((last - first) / step)) + 1)
+        covers.append((first + step * np.arange(count)).astype(np.float32))
+    z, y, x = covers
     return z, y, x
 
 
-def field(grid: Grid, shape: Shape, box: Box, step: float = 4.0) -> Floats:
-    """Values of a shape in a box of the grid, through a lattice of ``step`` mm."""
-    axes = [axis[cut] for axis, cut in zip(grid.axes, box, strict=True)]
-    if min(len(axis) for axis in axes) == 0:
-        return np.zeros([len(axis) for axis in axes], np.float32)
-    z, y, x = lattice(axes, step)
-    sz, sy, sx = grid.stretch
+def interpolated(coarse: Floats, coarse_axes: Axes, step: float, grid: Grid, box: Box) -> Smooth:
+    """A lattice's values as a field in a box of the grid."""
+    wz, wy, wx = (
+        cubic_weights(axis[cut], float(points[0]), step, len(points))
+        for axis, cut, points in zip(grid.axes, box, coarse_axes, strict=True)
+    )
+    return Smooth(coarse, (wz, wy, wx), box)
+
+
+def field(grid: Grid, shape: Shape, box: Box, step: float = 4.0) -> Smooth:
+    """A shape in a box of the grid, through a lattice of ``step`` mm."""
+    z, y, x = lattice([axis[cut] for axis, cut in zip(grid.axes, box, strict=True)], step)
+    sz, sy, sx = (np.float32(s) for s in grid.stretch)
+    top = np.float32(grid.top)
     coarse = shape(
-        (x / sx)[None, None, :], (y / sy)[None, :, None], (z / sz + grid.top)[:, None, None]
+        (x / sx)[None, None, :], (y / sy)[None, :, None], (z / sz + top)[:, None, None]
     )
     full = np.broadcast_to(coarse, (len(z), len(y), len(x))).astype(np.float32)
-    return upsample(full, (z[0], y[0], x[0]), step, axes)
+    return interpolated(full, (z, y, x), step, grid, box)
 
 
-def noise(
-    grid: Grid, rng: np.random.Generator, box: Box, length: float
-) -> Floats:
-    """Smooth unit-variance noise in a box, with a correlation length in mm."""
-    axes = [axis[cut] for axis, cut in zip(grid.axes, box, strict=True)]
-    z, y, x = lattice(axes, length)
-    coarse = rng.standard_normal((len(z), len(y), len(x)), np.float32)
-    return upsample(coarse, (z[0], y[0], x[0]), length, axes) * np.float32(1.3)
+def noise(grid: Grid, rng: np.random.Generator, box: Box, length: float) -> Smooth:
+    """Smooth noise of about unit variance in a box, with a correlation length in mm."""
+    z, y, x = lattice([axis[cut] for axis, cut in zip(grid.axes, box, strict=True)], length)
+    coarse = rng.standard_normal((len(z), len(y), len(x)), np.float32) * np.float32(1.3)
+    return interpolated(coarse, (z, y, x), length, grid, box)
 
 
 def fraction(distance: Floats, width: float) -> Floats:
@@ -247,8 +284,8 @@ def boxes(grid: Grid, low: NDArray[np.float64], high: NDArray[np.float64]) -> ND
     return np.clip(np.stack([first, last], 1), 0, grid.shape).astype(np.int64)
 
 
-def fill_tubes(into: Floats, grid: Grid, tubes: Tubes, soft: float) -> None:
-    """Raise ``into`` (z, y, x) to the fraction of each voxel that the tubes fill.
+def tube_fraction(grid: Grid, tubes: Tubes, soft: float) -> tuple[Box, Floats]:
+    """How much of each voxel the tubes fill, in the box around them all.
 
     Tubes thinner than ``soft`` (mm, about a voxel) fill a voxel only in part.
     """
@@ -258,15 +295,19 @@ def fill_tubes(into: Floats, grid: Grid, tubes: Tubes, soft: float) -> None:
     high = np.maximum(tubes.start, tubes.end) + margin
     bounds = boxes(grid, low, high)
     usable = np.flatnonzero((bounds[:, 1] > bounds[:, 0]).all(1))
+    if len(usable) == 0:
+        return (slice(0, 0),) * 3, np.zeros((0, 0, 0), np.float32)
+    first, last = bounds[usable, 0].min(0), bounds[usable, 1].max(0)
+    into = np.zeros(last - first, np.float32)
+    z, y, x = (axis[a:b] for axis, a, b in zip(grid.axes, first, last, strict=True))
     along = (tubes.end - tubes.start).astype(np.float32)
     inverse = (1 / np.maximum(np.square(along).sum(1), 1e-9)).astype(np.float32)
     scale = (np.minimum(1.0, 2.0 * radius / soft)).astype(np.float32)
     start, flat = tubes.start.astype(np.float32), tubes.flat.astype(np.float32)
     r0, slope = tubes.start_radius, tubes.end_radius - tubes.start_radius
     r0, slope = (r0 / soft + 0.5).astype(np.float32), (slope / soft).astype(np.float32)
-    z, y, x = grid.axes
     for i in usable:
-        (z0, y0, x0), (z1, y1, x1) = bounds[i].tolist()
+        (z0, y0, x0), (z1, y1, x1) = (bounds[i] - first).tolist()
         dx = (x[x0:x1] - start[i, 0])[None, None, :]
         dy = (y[y0:y1] - start[i, 1])[None, :, None]
         dz = (z[z0:z1] - start[i, 2])[:, None, None]
@@ -288,11 +329,31 @@ def fill_tubes(into: Floats, grid: Grid, tubes: Tubes, soft: float) -> None:
         gap *= scale[i]
         here = into[z0:z1, y0:y1, x0:x1]
         np.maximum(here, gap, out=here)
+    box = tuple(slice(int(a), int(b)) for a, b in zip(first, last, strict=True))
+    return (box[0], box[1], box[2]), into
+
+
+def blend_box(hu: Floats, box: Box, amount: Floats, value: float) -> None:
+    """Mix one tissue into a box of voxels in place, slab by slab."""
+    inside = hu[box]
+    for slab in slabs(slice(0, len(amount))):
+        blend(inside[slab], amount[slab], value)
+
+
+def paint(hu: Floats, grid: Grid, shape: Smooth, value: float) -> None:
+    """Fill a shape, given by its signed distance, with one tissue in place."""
+    for slab, here in shape.pieces():
+        blend(hu[here], fraction(shape.rows(slab), grid.voxel_mm), value)
+
+
+def paint_tubes(hu: Floats, grid: Grid, tubes: Tubes, value: float) -> None:
+    """Fill tubes with one tissue in place."""
+    blend_box(hu, *tube_fraction(grid, tubes, grid.voxel_mm), value)
 
 
 def blurred(hu: Floats, sigma: tuple[float, float, float]) -> Floats:
-    """Gaussian blur with a standard deviation in voxels per axis, none where below 0.15."""
+    """Gaussian blur with a standard deviation in voxels per axis, none where below 0.25."""
     for axis, width in enumerate(sigma):
-        if width > 0.15:
+        if width > 0.25:
             hu = ndimage.gaussian_filter1d(hu, width, axis=axis, truncate=3.0, mode="nearest")
     return hu

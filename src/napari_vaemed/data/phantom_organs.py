@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.interpolate import PchipInterpolator
 
 from napari_vaemed.data.phantom_fields import (
     Box,
@@ -14,9 +15,11 @@ from napari_vaemed.data.phantom_fields import (
     blend,
     ellipsoid,
     field,
-    fill_tubes,
     fraction,
     noise,
+    paint,
+    paint_tubes,
+    slabs,
     smooth_max,
     smooth_min,
 )
@@ -25,6 +28,7 @@ from napari_vaemed.data.phantom_thorax import (
     Patient,
     at_level,
     cage,
+    capsule,
     diaphragm,
     heart,
     profile,
@@ -42,6 +46,23 @@ body_front = profile(
 )
 body_back = profile(
     LEVELS, (84.0, 94.0, 99.0, 104.0, 109.0, 112.0, 112.0, 110.0, 106.0, 101.0, 99.0)
+)
+
+
+CHAMBERS: tuple[tuple[Point, Point], ...] = (
+    ((38.0, -32.0, -166.0), (24.0, 19.0, 30.0)),
+    ((8.0, -52.0, -160.0), (26.0, 16.0, 32.0)),
+    ((-18.0, -24.0, -154.0), (18.0, 25.0, 30.0)),
+    ((10.0, 4.0, -138.0), (26.0, 15.0, 17.0)),
+)
+KIDNEYS: tuple[tuple[Point, Point], ...] = (
+    ((-60.0, 44.0, -318.0), (27.0, 25.0, 52.0)),
+    ((60.0, 44.0, -308.0), (27.0, 25.0, 52.0)),
+)
+COLON: tuple[tuple[Point, float], ...] = (
+    ((104.0, -44.0, -262.0), 18.0),
+    ((112.0, -18.0, -288.0), 17.0),
+    ((40.0, -74.0, -330.0), 20.0),
 )
 
 
@@ -76,9 +97,16 @@ def muscle(x: Floats, y: Floats, z: Floats, patient: Patient) -> Floats:
     return smooth_max(ribs - thick, body(x, y, z, patient) + 0.55 * patient.fat, 6.0)
 
 
+def neck(x: Floats, y: Floats, z: Floats) -> Floats:
+    """Muscle beside the spine within the rib cage, and the root of the neck above the lungs."""
+    beside = spine_column(x, y, z) + 1.0
+    root = np.maximum(-4.0 - z, np.hypot(x / 1.2, y - 4.0) - 44.0)
+    return np.maximum(smooth_min(beside, root, 6.0), cage(x, y, z) - 2.0)
+
+
 def liver(x: Floats, y: Floats, z: Floats, patient: Patient) -> Floats:
     """Liver under the right dome, its left lobe crossing the midline."""
-    shape = smooth_max(diaphragm(x, y, z, patient) + 3.0, cage(x, y, z) + 4.0, 6.0)
+    shape = smooth_max(diaphragm(x, y, z, patient) + 3.0, cage(x, y, z) + 1.5, 6.0)
     left = (x - 34.0 + 0.55 * (y + 30.0)) * np.float32(0.87)
     below = (-232.0 + 0.72 * (x - 40.0) - 0.25 * (y + 20) - z) * np.float32(0.78)
     shape = smooth_max(smooth_max(shape, left, 12.0), below, 14.0)
@@ -95,8 +123,6 @@ def stomach(x: Floats, y: Floats, z: Floats, patient: Patient) -> Floats:
 
 def capsule_chain(x: Floats, y: Floats, z: Floats, path: tuple[Point, ...], r: float) -> Floats:
     """Union of rods along a path."""
-    from napari_vaemed.data.phantom_thorax import capsule
-
     whole = capsule(x, y, z, path[0], path[1], r)
     for a, b in zip(path[1:-1], path[2:], strict=True):
         whole = np.minimum(whole, capsule(x, y, z, a, b, r))
@@ -141,8 +167,6 @@ def great_vessels(grid: Grid, patient: Patient) -> Tubes:
 
 def spline(values: Floats, at: Floats) -> Floats:
     """A smooth curve through equally spaced values."""
-    from scipy.interpolate import PchipInterpolator
-
     return np.asarray(PchipInterpolator(np.arange(len(values)), values)(at))
 
 
@@ -151,78 +175,62 @@ def corner_box(grid: Grid, low: Point, high: Point) -> Box:
     return grid.box(grid.world(np.array(low)), grid.world(np.array(high)))
 
 
+def moved(shape: Shape, patient: Patient) -> Shape:
+    """A standard shape as this patient has it."""
+    return lambda x, y, z: shape(*patient.warped(x, y, z))
+
+
 def paint_wall(hu: Floats, grid: Grid, patient: Patient, rng: np.random.Generator) -> None:
     """Table, skin, fat and muscle; the inside of the rib cage becomes fat."""
     width, everywhere = grid.voxel_mm, grid.everywhere
-
-    def moved(shape: Shape) -> Shape:
-        return lambda x, y, z: shape(*patient.warped(x, y, z))
-
     _, y, x = grid.axes
-    table = y[:, None] - np.float32(grid.stretch[1]) * (118.0 - 0.0009 * x[None, :] ** 2)
+    table = y[:, None] - np.float32(grid.stretch[1]) * (118.0 - 0.0006 * x[None, :] ** 2)
     hu += np.where(np.abs(table) < 1.6, 700.0, np.where((table > 0) & (table < 22), 60.0, 0.0))
-    skin = field(grid, moved(lambda x, y, z: body(x, y, z, patient)), everywhere)
-    blend(hu, fraction(skin, width), SKIN_HU)
-    blend(hu, fraction(skin + 1.8, width), FAT_HU)
-    marble = noise(grid, rng, everywhere, 13.0)
-    hu += np.where(skin < -3.0, 7.0 * marble, 0.0)
-    flesh = field(grid, moved(lambda x, y, z: muscle(x, y, z, patient)), everywhere)
-    planes = np.clip(1.5 - np.abs(marble) * 9.0, 0.0, 1.0)
-    blend(hu, fraction(flesh, width) * (1.0 - 0.85 * planes), MUSCLE_HU)
-    inner = field(grid, moved(cage), everywhere)
-    sheet = np.clip(1.6 - np.abs(inner - 11.5) / 1.2, 0.0, 1.0)
-    blend(hu, 0.7 * sheet * fraction(skin + 8.0, width), FAT_HU)
-    blend(hu, fraction(np.abs(inner - 3.5) - 3.5, width), MUSCLE_HU)
-    blend(hu, fraction(inner, width), FAT_HU + 8.0)
+    skins = field(grid, moved(lambda x, y, z: body(x, y, z, patient), patient), everywhere)
+    flesh = field(grid, moved(lambda x, y, z: muscle(x, y, z, patient), patient), everywhere)
+    cages = field(grid, moved(cage, patient), everywhere)
+    marbling = noise(grid, rng, everywhere, 15.0)
+    for slab in slabs(everywhere[0]):
+        here, skin, inner = hu[slab], skins.rows(slab), cages.rows(slab)
+        blend(here, fraction(skin, width), SKIN_HU)
+        blend(here, fraction(skin + 1.8, width), FAT_HU)
+        marble = marbling.rows(slab)
+        here += fraction(skin + 3.0, width) * marble * 7.0
+        marble = np.clip(0.75 - np.abs(marble) * 5.0, 0.0, 1.0)
+        blend(here, fraction(flesh.rows(slab), width) * (1.0 - marble), MUSCLE_HU)
+        sheet = np.clip(1.6 - np.abs(inner - 11.5) / 1.2, 0.0, 1.0)
+        blend(here, 0.7 * sheet * fraction(skin + 8.0, width), FAT_HU)
+        blend(here, fraction(np.abs(inner - 3.5) - 3.5, width), MUSCLE_HU)
+        blend(here, fraction(inner, width), FAT_HU + 8.0)
 
 
-def paint_organs(
-    hu: Floats, grid: Grid, patient: Patient, rng: np.random.Generator, contrast: bool
-) -> None:
+def paint_organs(hu: Floats, grid: Grid, patient: Patient, contrast: bool) -> None:
     """Heart, great vessels, oesophagus, liver, stomach, spleen, kidneys and colon."""
-    width = grid.voxel_mm
     blood = CONTRAST_HU if contrast else BLOOD_HU
 
-    def paint(shape: Shape, low: Point, high: Point, value: float) -> None:
+    def fill(shape: Shape, low: Point, high: Point, value: float) -> None:
         box = corner_box(grid, low, high)
-        distance = field(grid, lambda x, y, z: shape(*patient.warped(x, y, z)), box)
-        blend(hu[box], fraction(distance, width), value)
+        paint(hu, grid, field(grid, moved(shape, patient), box), value)
 
-    column = (-60, -40, -460), (60, 112, 60)
-    paint(lambda x, y, z: spine_column(x, y, z) + 1.0, *column, MUSCLE_HU)
-    size = patient.heart
-    paint(lambda x, y, z: heart(x, y, z, size), (-75, -105, -225), (110, 55, -90), 48.0)
-    for centre, radii in (
-        ((30, -28, -162), (24, 19, 30)),
-        ((2, -48, -158), (26, 18, 32)),
-        ((-22, -22, -152), (19, 26, 30)),
-        ((8, 6, -138), (28, 15, 17)),
-    ):
-        paint(
-            lambda x, y, z, c=centre, r=radii: ellipsoid(x, y, z, c, r),
-            tuple(np.subtract(centre, radii) - 8.0),
-            tuple(np.add(centre, radii) + 8.0),
-            blood,
-        )
+    def fill_ellipsoid(centre: Point, radii: Point, value: float) -> None:
+        low, high = np.subtract(centre, radii) - 9.0, np.add(centre, radii) + 9.0
+        fill(lambda x, y, z: ellipsoid(x, y, z, centre, radii), tuple(low), tuple(high), value)
+
+    column = (-60, -60, -460), (60, 112, 60)
+    fill(neck, *column, MUSCLE_HU)
+    fill(lambda x, y, z: heart(x, y, z, patient.heart), (-75, -110, -230), (120, 55, -90), 50.0)
+    for centre, radii in CHAMBERS:
+        fill_ellipsoid(centre, radii, blood)
     low, high = (-150, -110, -460), (150, 100, -150)
-    paint(lambda x, y, z: liver(x, y, z, patient), low, high, 62.0)
-    paint(lambda x, y, z: spleen(x, y, z, patient), (50, -20, -300), (145, 95, -170), 54.0)
+    fill(lambda x, y, z: liver(x, y, z, patient), low, high, 62.0)
+    fill(lambda x, y, z: spleen(x, y, z, patient), (50, -20, -300), (145, 95, -170), 54.0)
     paint_stomach(hu, grid, patient)
-    for side, z0 in ((-1, -318), (1, -308)):
-        kidney = (side * 60.0, 44.0, z0), (27.0, 25.0, 52.0)
-        paint(lambda x, y, z, k=kidney: ellipsoid(x, y, z, *k),
-              (side * 60 - 35, 10, z0 - 60), (side * 60 + 35, 78, z0 + 60), 36.0)
-    for centre, r in (((104, -44, -262), 19.0), ((112, -20, -286), 18.0), ((40, -74, -330), 22.0)):
-        for shrink, value in ((0.0, 40.0), (2.5, -850.0)):
-            paint(
-                lambda x, y, z, c=centre, q=r - shrink: ellipsoid(x, y, z, c, (q, q, 1.3 * q)),
-                tuple(np.subtract(centre, 1.5 * r)),
-                tuple(np.add(centre, 1.5 * r)),
-                value,
-            )
-    amount = np.zeros(grid.shape, np.float32)
-    fill_tubes(amount, grid, great_vessels(grid, patient), width)
-    blend(hu, amount, blood)
+    for centre, radii in KIDNEYS:
+        fill_ellipsoid(centre, radii, 36.0)
+    for centre, r in COLON:
+        fill_ellipsoid(centre, (r, r, 1.3 * r), 40.0)
+        fill_ellipsoid(centre, (r - 2.5, r - 2.5, 1.3 * r - 2.5), -850.0)
+    paint_tubes(hu, grid, great_vessels(grid, patient), blood)
     paint_oesophagus(hu, grid, patient)
 
 
@@ -230,20 +238,20 @@ def paint_stomach(hu: Floats, grid: Grid, patient: Patient) -> None:
     """Stomach wall and content, with gas on top (the patient lies on the back)."""
     width = grid.voxel_mm
     box = corner_box(grid, (-30, -100, -340), (120, 60, -180))
-    distance = field(grid, lambda x, y, z: stomach(*patient.warped(x, y, z), patient), box)
-    level = grid.axes[1][box[1]][None, :, None] + np.float32(20.0 * grid.stretch[1])
+    distance = field(
+        grid, moved(lambda x, y, z: stomach(x, y, z, patient), patient), box
+    ).full()
+    level = grid.axes[1][box[1]][None, :, None] + np.float32(34.0 * grid.stretch[1])
     blend(hu[box], fraction(distance, width), 45.0)
     blend(hu[box], fraction(distance + 4.0, width), 22.0)
-    gas = np.maximum(distance + 4.0, level)
-    blend(hu[box], fraction(gas, width), -960.0)
+    blend(hu[box], fraction(np.maximum(distance + 4.0, level), width), -960.0)
 
 
 def paint_oesophagus(hu: Floats, grid: Grid, patient: Patient) -> None:
     """Oesophagus in front of the spine, with a little air in it."""
     z = np.linspace(60, -215, 45)
-    path = np.column_stack([4 + 8 * np.clip((-z - 140) / 70, 0, 1), spine_depth(np.clip(z, -420, 40)) - 23, z])
+    y = spine_depth(np.clip(z, -420, 40)) - 23
+    path = np.column_stack([4 + 8 * np.clip((-z - 140) / 70, 0, 1), y, z])
     path = grid.world(patient.placed(path))
-    for radius, value in ((7.0, 38.0), (1.6, -500.0)):
-        amount = np.zeros(grid.shape, np.float32)
-        fill_tubes(amount, grid, Tubes.along(path, radius), grid.voxel_mm)
-        blend(hu, amount, value)
+    paint_tubes(hu, grid, Tubes.along(path, 7.0), 38.0)
+    paint_tubes(hu, grid, Tubes.along(path, 1.6), -500.0)

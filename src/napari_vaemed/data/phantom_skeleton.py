@@ -16,12 +16,14 @@ from napari_vaemed.data.phantom_fields import (
     Shape,
     Tubes,
     blend,
+    blend_box,
     ellipsoid,
     field,
-    fill_tubes,
     fraction,
     noise,
+    paint_tubes,
     smooth_max,
+    tube_fraction,
 )
 from napari_vaemed.data.phantom_thorax import (
     Patient,
@@ -33,7 +35,7 @@ from napari_vaemed.data.phantom_thorax import (
     spine_depth,
 )
 
-CORTEX_HU, SPONGY_HU, CARTILAGE_HU = 780.0, 210.0, 95.0
+CORTEX_HU, SPONGY_HU, CARTILAGE_HU = 760.0, 150.0, 95.0
 VERTEBRA_MM, FIRST_VERTEBRA = 21.8, 8.0
 RIB_DROP = (26.0, 44.0, 56.0, 66.0, 72.0, 76.0, 78.0, 78.0, 74.0, 66.0, 48.0, 30.0)
 RIB_SWEEP = (150.0, 152.0, 152.0, 150.0, 147.0, 143.0, 137.0, 128.0, 118.0, 106.0, 86.0, 62.0)
@@ -104,8 +106,14 @@ def rib_cage(grid: Grid, patient: Patient) -> tuple[Tubes, Tubes]:
 def clavicles(grid: Grid, patient: Patient) -> Tubes:
     """Both collar bones, rising sideways from the manubrium."""
     path = np.array(
-        [(20, -54, -34), (36, -60, -27), (62, -58, -17), (90, -42, -5), (116, -26, 4), (138, -16, 8)],
-        float,
+        [
+            (20.0, -54.0, -34.0),
+            (36.0, -60.0, -27.0),
+            (62.0, -58.0, -17.0),
+            (90.0, -42.0, -5.0),
+            (116.0, -26.0, 4.0),
+            (138.0, -16.0, 8.0),
+        ]
     )
     sides = [patient.placed(path * (s, 1, 1)) for s in (1.0, -1.0)]
     radii = np.array((8.0, 6.5, 5.5, 5.5, 5.5, 6.5))
@@ -114,7 +122,8 @@ def clavicles(grid: Grid, patient: Patient) -> Tubes:
 
 def sternum(x: Floats, y: Floats, z: Floats) -> Floats:
     """Manubrium, body and xiphoid as one flat bone with two narrow joints."""
-    half = np.interp(z, (-210, -196, -184, -120, -86, -80, -60, -36, -31), (2, 5, 13, 17, 13, 14, 24, 27, 20))
+    levels = (-210, -196, -184, -120, -86, -80, -60, -36, -31)
+    half = np.interp(z, levels, (2, 5, 13, 17, 13, 14, 24, 27, 20))
     off = y - sternum_depth(z)
     plate = np.hypot(np.maximum(np.abs(x) - half.astype(np.float32) + 4, 0), off) - 5.5
     ends = np.maximum(z + 32.0, -206.0 - z)
@@ -175,7 +184,7 @@ def paint_shape(
     hu: Floats, bones: NDArray[np.bool_], grid: Grid, shape: Shape, box: Box, rim: float
 ) -> None:
     """Cortex and spongy bone of one shape."""
-    distance = field(grid, shape, box, 2.0)
+    distance = field(grid, shape, box, 2.0).full()
     blend(hu[box], fraction(distance, grid.voxel_mm), CORTEX_HU)
     blend(hu[box], fraction(distance + rim, grid.voxel_mm), SPONGY_HU)
     bones[box] |= distance < 0
@@ -185,20 +194,14 @@ def paint_skeleton(
     hu: Floats, grid: Grid, patient: Patient, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
     """Blend the skeleton into ``hu`` in place and give its mask, cartilage left out."""
-    width = grid.voxel_mm
     bones = np.zeros(grid.shape, bool)
     ribs, soft = rib_cage(grid, patient)
-    amount = np.zeros(grid.shape, np.float32)
-    fill_tubes(amount, grid, soft, width)
-    blend(hu, amount, CARTILAGE_HU)
-    amount[:] = 0
+    paint_tubes(hu, grid, soft, CARTILAGE_HU)
     tubes = Tubes.together([ribs, clavicles(grid, patient)])
-    fill_tubes(amount, grid, tubes, width)
-    bones |= amount >= 0.5
-    blend(hu, amount, CORTEX_HU)
-    amount[:] = 0
-    fill_tubes(amount, grid, tubes.grown(-1.6), width)
-    blend(hu, amount, SPONGY_HU)
+    box, amount = tube_fraction(grid, tubes, grid.voxel_mm)
+    bones[box] |= amount >= 0.5
+    blend_box(hu, box, amount, CORTEX_HU)
+    paint_tubes(hu, grid, tubes.grown(-1.6), SPONGY_HU)
 
     def corner(a: tuple[float, float, float], b: tuple[float, float, float]) -> Box:
         return grid.box(grid.world(np.array(a)), grid.world(np.array(b)))
@@ -220,5 +223,5 @@ def paint_skeleton(
             hu, bones, grid, moved(lambda x, y, z, s=side: humerus(x, y, z, s)), box, 2.2
         )
     grain = corner((-24, -10, -460), (24, 60, 60))
-    hu[grain] += np.where(bones[grain], noise(grid, rng, grain, 3.0) * 35.0, 0.0)
+    hu[grain] += np.where(bones[grain], noise(grid, rng, grain, 3.0).full() * 35.0, 0.0)
     return bones

@@ -133,10 +133,10 @@ def heart(x: Floats, y: Floats, z: Floats, size: float = 1.0) -> Floats:
     side = np.cross(axis, (0.0, 0.0, 1.0))
     side /= np.linalg.norm(side)
     up = np.cross(side, axis)
-    dx, dy, dz = x - 14.0, y + 26.0, z + 158.0
-    u, v, w = (dx * a[0] + dy * a[1] + dz * a[2] for a in (axis.tolist(), side.tolist(), up.tolist()))
-    body = ellipsoid(u, v, w, (0, 0, 0), (66 * size, 50 * size, 46 * size))
-    right = ellipsoid(x, y, z, (-18, -24, -155), (28 * size, 40 * size, 44 * size))
+    dx, dy, dz = x - 22.0, y + 30.0, z + 162.0
+    u, v, w = (dx * a + dy * b + dz * c for a, b, c in np.stack([axis, side, up]).tolist())
+    body = ellipsoid(u, v, w, (0, 0, 0), (66 * size, 45 * size, 43 * size))
+    right = ellipsoid(x, y, z, (-14, -26, -156), (27 * size, 38 * size, 42 * size))
     left = ellipsoid(x, y, z, (10, 6, -138), (36 * size, 24 * size, 24 * size))
     return smooth_min(smooth_min(body, right, 14.0), left, 10.0)
 
@@ -176,8 +176,8 @@ def diaphragm_height(x: Floats, y: Floats, patient: Patient) -> Floats:
     for centre, top in ((-62.0, patient.dome_right), (60.0, patient.dome_left)):
         u, v = (x - centre) / 74.0, (y + 14.0) / 86.0
         rho2 = u * u + v * v
-        domes.append(top - 26.0 * rho2 - 22.0 * rho2 * rho2)
-    return np.maximum(np.maximum(*domes), -262.0)
+        domes.append(top - 32.0 * rho2 - 28.0 * rho2 * rho2)
+    return np.maximum(np.maximum(*domes), -264.0)
 
 
 def diaphragm(x: Floats, y: Floats, z: Floats, patient: Patient) -> Floats:

@@ -8,33 +8,34 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vaemed.data import phantom_thorax as thorax
-from napari_vaemed.data import phantom_trees as trees
 from napari_vaemed.data.labels import AIRWAYS, LEFT_LUNG, RIGHT_LUNG
-from napari_vaemed.data.phantom_fields import (
-    Floats,
-    Grid,
-    Tubes,
-    blend,
-    blurred,
-    field,
-    fill_tubes,
-    fraction,
-    noise,
+from napari_vaemed.data.phantom_disease import paint_consolidation, paint_ground_glass
+from napari_vaemed.data.phantom_fields import Floats, Grid, blurred, slabs
+from napari_vaemed.data.phantom_lungs import (
+    LEFT,
+    RIGHT,
+    Lungs,
+    build_lungs,
+    paint_parenchyma,
+    paint_trees,
 )
-from napari_vaemed.data.phantom_nodules import (
-    DEFAULT_NODULES,
-    NoduleSpec,
-    PlantedNodule,
-    plant,
+from napari_vaemed.data.phantom_nodules import DEFAULT_NODULES, NoduleSpec, PlantedNodule, plant
+from napari_vaemed.data.phantom_organs import (
+    AIR_HU,
+    BLOOD_HU,
+    CONTRAST_HU,
+    paint_organs,
+    paint_wall,
 )
 from napari_vaemed.data.phantom_placement import place
+from napari_vaemed.data.phantom_skeleton import paint_skeleton
+from napari_vaemed.data.phantom_thorax import Patient
 from napari_vaemed.data.progress import Progress, Work, finish
 from napari_vaemed.data.volume import Volume
 
 __all__ = ["NoduleSpec", "Phantom", "PlantedNodule", "chest_phantom", "making_chest_phantom"]
 
-SIDES = ((-1, RIGHT_LUNG), (1, LEFT_LUNG))
+RESOLUTION_MM = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +76,7 @@ def chest_phantom(
     nodules: Sequence[NoduleSpec] | None = None,
     ground_glass: bool = False,
     consolidation: bool = False,
+    contrast: bool = False,
     noise_hu: float = 20.0,
 ) -> Phantom:
     """Make a chest CT; see `making_chest_phantom`."""
@@ -86,27 +88,10 @@ def chest_phantom(
             nodules=nodules,
             ground_glass=ground_glass,
             consolidation=consolidation,
+            contrast=contrast,
             noise_hu=noise_hu,
         )
     )
-
-
-def lung_trees(
-    grid: Grid, lung: Floats, side: int, patient: thorax.Patient, rng: np.random.Generator
-) -> tuple[Tubes, Tubes]:
-    """Vessels and bronchi (lumen) of one lung."""
-    count = int(np.clip(700 / grid.voxel_mm**1.2, 150, 900))
-    inside = np.flatnonzero(lung.ravel() < -4.0)
-    chosen = rng.choice(inside, count, replace=False)
-    index = np.column_stack(np.unravel_index(chosen, lung.shape)).astype(float)
-    points = (index * grid.spacing)[:, ::-1] + grid.origin
-    lobe = thorax.lobes(grid.standard(points), patient, side)
-    hilum = grid.world(np.array((side * 34.0, 4.0, -112.0)))
-    tree = trees.grow(hilum, points, lobe)
-    radii = tree.radii(0.55)
-    bronchi = 0.8 * radii
-    beside = trees.beside(tree, radii + 1.4 * bronchi, np.array((-side * 0.5, 0.6, 0.6)))
-    return trees.tubes(tree, radii), trees.tubes(beside, bronchi, 0.9)
 
 
 def making_chest_phantom(
@@ -117,6 +102,7 @@ def making_chest_phantom(
     nodules: Sequence[NoduleSpec] | None = None,
     ground_glass: bool = False,
     consolidation: bool = False,
+    contrast: bool = False,
     noise_hu: float = 20.0,
 ) -> Work[Phantom]:
     """Make a chest CT from a seed, step by step.
@@ -133,6 +119,8 @@ def making_chest_phantom(
         Add patchy peripheral ground glass in both lungs, as in COVID-19.
     consolidation : bool
         Add a consolidated segment with air bronchograms, as in bacterial pneumonia.
+    contrast : bool
+        Give the blood of heart, great vessels and lung vessels contrast medium.
     noise_hu : float
         Standard deviation of the image noise.
 
@@ -141,61 +129,80 @@ def making_chest_phantom(
     ValueError
         When the nodules do not fit.
     """
-    rng = np.random.default_rng(seed)
     grid = Grid.fitted(shape, spacing)
-    patient = thorax.Patient.drawn(rng)
+    body, tree, spots, grain = np.random.default_rng(seed).spawn(4)
+    patient = Patient.drawn(body)
     specs = DEFAULT_NODULES if nodules is None else tuple(nodules)
-    box, width = grid.everywhere, grid.voxel_mm
 
-    yield Progress("Body")
-    hu = np.full(shape, -1000.0, np.float32)
-    wall = field(grid, thorax.cage, box)
-    blend(hu, fraction(wall - 35, width), -100.0)
-    blend(hu, fraction(wall - 15, width), 50.0)
-    lungs = {s: field(grid, lambda x, y, z, s=s: thorax.lung(x, y, z, patient, s), box, 3.0)
-             for s, _ in SIDES}
-    labels = np.zeros(shape, np.uint8)
-    for s, label in SIDES:
-        labels[lungs[s] < 0] = label
-        blend(hu, fraction(lungs[s], width), -860.0)
-
-    yield Progress("Vessels and airways")
-    parts = [lung_trees(grid, lungs[s], s, patient, rng) for s, _ in SIDES]
-    blood = Tubes.together(p[0] for p in parts)
-    vessel = np.zeros(shape, np.float32)
-    fill_tubes(vessel, grid, blood, width)
-    blend(hu, vessel, 45.0)
-    air = Tubes.together(p[1] for p in parts)
-    trachea = Tubes.along(grid.world(np.array([(0, -2, 40), (0, 8, -92)])), 9.0)
-    lumen = np.zeros(shape, np.float32)
-    fill_tubes(lumen, grid, trachea, width)
-    labels[(lumen > 0.5) & (labels == 0)] = AIRWAYS
-    fill_tubes(lumen, grid, air, width)
-    blend(hu, lumen, -990.0)
-
-    yield Progress("Nodules")
-    found = np.zeros(shape, np.uint16)
-    centres = place(specs, lungs, grid, blood, rng)
-    planted = []
-    for k, (spec, centre) in enumerate(zip(specs, centres, strict=True), 1):
-        side = -1 if depth_in(lungs[-1], grid, centre) else 1
-        planted.append(plant(hu, found, grid, spec, k, centre, lungs[side], rng))
-
-    yield Progress("Noise")
-    hu = blurred(hu, (0.0, 0.45 / spacing[1], 0.45 / spacing[2]))
-    hu += rng.standard_normal(shape, np.float32) * np.float32(noise_hu)
-    volume = Volume(
-        np.clip(np.rint(hu), -1024, 3071).astype(np.int16),
-        spacing,
-        grid.origin,
-        description=f"Synthetic chest (seed {seed})",
-    )
+    yield Progress("Body", 0, 6)
+    hu = np.full(shape, AIR_HU, np.float32)
+    paint_wall(hu, grid, patient, body)
+    yield Progress("Organs", 1, 6)
+    paint_organs(hu, grid, patient, contrast)
+    yield Progress("Bones", 2, 6)
+    bones = paint_skeleton(hu, grid, patient, body)
+    yield Progress("Lungs", 3, 6)
+    lungs = build_lungs(grid, patient, tree)
+    paint_parenchyma(hu, grid, patient, lungs, body)
+    haze = paint_ground_glass(hu, grid, lungs, spots) if ground_glass else None
+    dense = paint_consolidation(hu, grid, patient, lungs, spots) if consolidation else None
+    vessels, windpipe = paint_trees(hu, grid, lungs, CONTRAST_HU if contrast else BLOOD_HU)
+    yield Progress("Nodules", 4, 6)
+    found, planted = plant_all(hu, grid, specs, lungs, np.random.default_rng((seed, 1)))
+    yield Progress("Noise", 5, 6)
     return Phantom(
-        volume, labels, found, tuple(planted), None, None, vessel >= 0.5, np.zeros(shape, bool)
+        Volume(
+            scanned(hu, grid, noise_hu, grain),
+            spacing,
+            grid.origin,
+            description=f"Synthetic chest (seed {seed})",
+        ),
+        lung_labels(lungs, windpipe),
+        found,
+        planted,
+        haze,
+        dense,
+        vessels,
+        bones,
     )
 
 
-def depth_in(lung: Floats, grid: Grid, centre: NDArray[np.float64]) -> bool:
-    """Whether a world point lies in a lung."""
-    z, y, x = np.rint((centre - grid.origin)[::-1] / grid.spacing).astype(int)
-    return bool(lung[z, y, x] < 0)
+def plant_all(
+    hu: Floats, grid: Grid, specs: Sequence[NoduleSpec], lungs: Lungs, rng: np.random.Generator
+) -> tuple[NDArray[np.uint16], tuple[PlantedNodule, ...]]:
+    """Plant every nodule in ``hu`` in place; gives the label map and the truth."""
+    labels = np.zeros(grid.shape, np.uint16)
+    centres = place(specs, lungs.distance, grid, lungs.vessels, rng)
+    planted = []
+    for label, (spec, centre) in enumerate(zip(specs, centres, strict=True), 1):
+        z, y, x = np.rint((centre - grid.origin)[::-1] / grid.spacing).astype(int)
+        side = RIGHT if lungs.distance[RIGHT][z, y, x] < lungs.distance[LEFT][z, y, x] else LEFT
+        planted.append(plant(hu, labels, grid, spec, label, centre, lungs.distance[side], rng))
+    return labels, tuple(planted)
+
+
+def lung_labels(lungs: Lungs, windpipe: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Right lung, left lung and airways as one label map."""
+    labels = np.zeros(windpipe.shape, np.uint8)
+    for side, label in ((RIGHT, RIGHT_LUNG), (LEFT, LEFT_LUNG)):
+        labels[lungs.distance[side] < 0] = label
+    labels[windpipe] = AIRWAYS
+    return labels
+
+
+def scanned(
+    hu: Floats, grid: Grid, noise_hu: float, rng: np.random.Generator
+) -> NDArray[np.int16]:
+    """What a scanner would show: blurred by its resolution, with correlated noise."""
+    z, y, x = grid.spacing
+    sigma = (0.35 / z, RESOLUTION_MM / y, RESOLUTION_MM / x)
+    if noise_hu > 0:
+        grain = np.zeros((1, 33, 33), np.float32)
+        grain[0, 16, 16] = 1.0
+        kept = float(np.sqrt(np.square(blurred(grain, (0.0, *sigma[1:]))).sum()))
+        for slab in slabs(slice(0, len(hu))):
+            here = hu[slab]
+            here += rng.standard_normal(here.shape, np.float32) * np.float32(noise_hu / kept)
+    hu = blurred(hu, sigma)
+    np.clip(hu, -1024, 3071, out=hu)
+    return np.rint(hu, out=hu).astype(np.int16)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 Result = TypeVar("Result")
+Step = TypeVar("Step")
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ Work = Generator[Progress, None, Result]
 
 
 def finish(
-    work: Work[Result], on_progress: Callable[[Progress], object] = lambda _: None
+    work: Generator[Step, None, Result], on_progress: Callable[[Step], object] = lambda _: None
 ) -> Result:
     """Run a job to its end in this thread and give its result."""
     while True:

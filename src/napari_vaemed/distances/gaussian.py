@@ -34,7 +34,7 @@ def jeffreys(a: Posterior, b: Posterior) -> NDArray[np.float64]:
 
 
 def bhattacharyya(a: Posterior, b: Posterior) -> NDArray[np.float64]:
-    """Bhattacharyya distance, −ln ∫ √(ab); symmetric; exp of its negative is a similarity in 0–1."""
+    """Bhattacharyya distance, −ln ∫ √(ab); symmetric; exp(−it) is a similarity in 0–1."""
     (mean_a, sd_a), (mean_b, sd_b) = _moments(a), _moments(b)
     result = np.empty((len(mean_a), len(mean_b)))
     for row, (mean, sd) in enumerate(zip(mean_a, sd_a, strict=True)):

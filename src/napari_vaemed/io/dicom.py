@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
@@ -79,29 +78,33 @@ def read_dicom(folder: str | os.PathLike[str], *, series_uid: str | None = None)
 
 def _read_pixels(stack: Stack) -> Work[NDArray[np.int16]]:
     """Decode all slices into (n, rows, columns) HU; missing places interpolated."""
-    hu = np.empty((stack.depth, *stack.slices[0].shape), np.int16)
     total = len(stack.slices)
     yield Progress("Reading slices", 0, total)
+    first = _read_slice(stack.slices[0])  # before memory is taken on the headers' word
+    hu = np.empty((stack.depth, *first.shape), np.int16)
+    hu[0] = first
+    yield Progress("Reading slices", 1, total)
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         jobs = [
             pool.submit(_read_slice_into, hu[place], item)
-            for place, item in zip(stack.places, stack.slices, strict=True)
+            for place, item in zip(stack.places[1:], stack.slices[1:], strict=True)
         ]
         try:
-            for count, job in enumerate(_as_done(jobs)):
+            for count, job in enumerate(as_completed(jobs), 2):
                 job.result()
-                yield Progress("Reading slices", count + 1, total)
+                yield Progress("Reading slices", count, total)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     _fill_missing(hu, stack)
     return hu
 
 
-def _as_done(jobs: list[Future[None]]) -> Iterator[Future[None]]:
-    yield from as_completed(jobs)
-
-
 def _read_slice_into(out: NDArray[np.int16], item: Slice) -> None:
+    out[...] = _read_slice(item)
+
+
+def _read_slice(item: Slice) -> NDArray[np.int16]:
+    """HU (rows, columns) of one file."""
     try:
         stored = decode_pixels(item.path)
     except Exception as error:
@@ -110,12 +113,12 @@ def _read_slice_into(out: NDArray[np.int16], item: Slice) -> None:
             f"The pixels of {item.path.name} cannot be decoded ({_brief(error)}). "
             "The file is damaged or compressed in a way not supported; export it again."
         ) from error
-    if stored.shape != out.shape:
+    if stored.shape != item.shape:
         raise CTError(
             f"{item.path.name} holds pixels of shape {stored.shape}; its header promises "
-            f"{out.shape}. The file is damaged; export it again."
+            f"{item.shape}. The file is damaged; export it again."
         )
-    out[...] = _hounsfield(stored, item.slope, item.intercept)
+    return _hounsfield(stored, item.slope, item.intercept)
 
 
 def decode_pixels(path: Path) -> NDArray[np.integer]:
@@ -128,11 +131,9 @@ def decode_pixels(path: Path) -> NDArray[np.integer]:
     return stored
 
 
-def _hounsfield(
-    stored: NDArray[np.integer], slope: float, intercept: float
-) -> NDArray[np.int16] | NDArray[np.integer]:
+def _hounsfield(stored: NDArray[np.integer], slope: float, intercept: float) -> NDArray[np.int16]:
     if slope == 1 and intercept == 0 and stored.dtype == np.int16:
-        return stored
+        return stored.astype(np.int16, copy=False)
     if slope == 1 and intercept == int(intercept):
         hu = stored.astype(np.int32) + int(intercept)
     else:

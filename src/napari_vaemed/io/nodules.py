@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from napari_vaemed.data.nodule import ATTRIBUTES, NoduleRecord
 from napari_vaemed.data.nodule_set import NoduleSet
 from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.data.volume import Volume
+from napari_vaemed.io.volumes import read_labels, read_volume
 
 LIDC_SOURCE = (
     "LIDC-IDRI (Armato et al., The Cancer Imaging Archive, doi 10.7937/K9/TCIA.2015.LO9QL9SX, "
@@ -37,13 +38,13 @@ def read_nodule_set(folder: Path) -> Work[NoduleSet]:
     for number, row in enumerate(table):
         name = f"{row['patient_id']}_R_{row['nodule_id']}"
         volume = _read_crop(folder / "image" / f"{name}.nii.gz", row)
-        mask = _read_array(folder / "mask" / f"{name}.nii.gz") > 0
+        mask = _read_counts(folder / "mask" / f"{name}.nii.gz") > 0
         if not mask.any():
             raise ValueError(f"The mask of {name} is empty. Remove the nodule from the table.")
         counts = folder / "readers" / f"{name}.nii.gz"
         majority = mask
         if name in readers and counts.exists():
-            majority = 2 * _read_array(counts).astype(int) >= readers[name]
+            majority = 2 * _read_counts(counts).astype(int) >= readers[name]
         records.append(_record(name, row, volume, mask))
         volumes.append(volume)
         masks.append(mask)
@@ -69,27 +70,20 @@ def _reader_counts(path: Path) -> dict[str, int]:
     return {row["id"]: int(row["n_readers"]) for row in _read_table(path)}
 
 
-def _read_oriented(path: Path) -> sitk.Image:
+def _read_crop(path: Path, row: dict[str, str]) -> Volume:
+    return replace(
+        read_volume(_there(path)), patient=row["patient_id"], series_uid=row["seriesuid"]
+    )
+
+
+def _read_counts(path: Path) -> NDArray[np.int16]:
+    return read_labels(_there(path)).hu
+
+
+def _there(path: Path) -> Path:
     if not path.is_file():
         raise FileNotFoundError(f"The table names a nodule whose crop is missing: {path}.")
-    return sitk.DICOMOrient(sitk.ReadImage(str(path)), "LPS")
-
-
-def _read_array(path: Path) -> NDArray:
-    return sitk.GetArrayFromImage(_read_oriented(path))
-
-
-def _read_crop(path: Path, row: dict[str, str]) -> Volume:
-    image = _read_oriented(path)
-    return Volume(
-        hu=sitk.GetArrayFromImage(image).astype(np.int16),
-        spacing=image.GetSpacing()[::-1],
-        origin=image.GetOrigin(),
-        direction=np.array(image.GetDirection()).reshape(3, 3),
-        description=path.name.removesuffix(".nii.gz"),
-        patient=row["patient_id"],
-        series_uid=row["seriesuid"],
-    )
+    return path
 
 
 def _record(

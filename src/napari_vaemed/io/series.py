@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
-from pydicom.errors import InvalidDicomError
 
 from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.io.errors import CTError
@@ -174,8 +173,9 @@ def read_header(path: Path) -> Slice | None:
         if not header.get("Rows") or not header.get("Columns"):
             return None
         return _slice_of(path, header)
-    except (InvalidDicomError, OSError, ValueError, TypeError, AttributeError, KeyError):
-        return None  # damaged beyond its header: the gap it leaves is reported by the stack
+    except Exception:
+        # pydicom raises many kinds on damaged bytes; the gap such a file leaves is reported
+        return None
 
 
 def choose_ct(series: tuple[Series, ...], series_uid: str | None = None) -> Series:

@@ -55,7 +55,7 @@ def read_volume(path: str | os.PathLike[str]) -> Volume:
     stored, grid = _read_stored(Path(path))
     name = Path(path).name
     _refuse_other_than_hounsfield(stored, name)
-    notes: tuple[str, ...] = ()
+    notes = _doubtful_spacing(grid)
     if stored.min() < -32768 or stored.max() > 32767:
         raise CTError(
             f"{name} holds values from {stored.min():g} to {stored.max():g}, beyond any CT's "
@@ -64,7 +64,7 @@ def read_volume(path: str | os.PathLike[str]) -> Volume:
     if stored.dtype.kind == "f":
         rounded = np.rint(stored)
         if np.abs(rounded - stored).max() > 0.01:
-            notes = ("Fractions of a HU were rounded.",)
+            notes += ("Fractions of a HU were rounded.",)
         stored = rounded
     hu = stored.astype(np.int16, copy=False)
     return canonical_volume(
@@ -242,6 +242,13 @@ def _refuse_other_than_hounsfield(stored: NDArray, name: str) -> None:
             f"The values of {name} run from {low:.3g} to {high:.3g}; they were scaled. "
             "Wanted Hounsfield units (air -1000, water 0)."
         )
+
+
+def _doubtful_spacing(grid: Grid) -> tuple[str, ...]:
+    bare = np.array_equal(grid.direction, np.eye(3)) and not any(grid.origin)
+    if grid.spacing != (1.0, 1.0, 1.0) or not bare:
+        return ()
+    return ("The file names no spacing, or exactly 1 mm: all sizes in mm rest on 1 mm voxels.",)
 
 
 def _whole(values: NDArray) -> bool:

@@ -103,17 +103,14 @@ class Decoder(nn.Module):
         self.wide = 4 * w
         self.body = nn.Sequential(
             ResidualBlock(4 * w, 3),
-            nn.Conv3d(4 * w, 2 * w * 8, 1),
-            Shuffle3d(2),
+            *_grown(4 * w, 2 * w, 2),
             ResidualBlock(2 * w, 3),
-            nn.Conv3d(2 * w, w * 8, 1),
-            Shuffle3d(2),
+            *_grown(2 * w, w, 2),
             nn.GroupNorm(8, w),
             nn.SiLU(),
             nn.Conv3d(w, w, 3, padding=1),
             nn.SiLU(),
-            nn.Conv3d(w, 2 * 64, 1),
-            Shuffle3d(4),
+            *_grown(w, 2, 4),
         )
 
     def forward(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -136,6 +133,15 @@ class Shuffle3d(nn.Module):
         split = x.view(n, c // f**3, f, f, f, z, y, x_)
         mixed = split.permute(0, 1, 5, 2, 6, 3, 7, 4)
         return mixed.reshape(n, c // f**3, f * z, f * y, f * x_)
+
+
+def _grown(channels: int, out: int, factor: int) -> tuple[nn.Conv3d, Shuffle3d]:
+    """Paint a block for every token; all of its voxels start alike, so no grain is left over."""
+    conv = nn.Conv3d(channels, out * factor**3, 1)
+    with torch.no_grad():
+        conv.weight.copy_(conv.weight[:: factor**3].repeat_interleave(factor**3, dim=0))
+        conv.bias.zero_()  # type: ignore[union-attr]
+    return conv, Shuffle3d(factor)
 
 
 def _fade(size: int, full: float, none: float) -> torch.Tensor:

@@ -75,7 +75,8 @@ class Answers(QObject):
             self.described.emit()
             return
         self.described.emit()
-        self._session.say("twins")
+        for topic in ("twins", "latent"):
+            self._session.say(topic)
         wish, finding = preferences(), case.finding
         job = self._session.jobs.start(
             lambda: self._describe(wish, case, finding), title=f"Comparing {finding.name}",
@@ -83,6 +84,14 @@ class Answers(QObject):
         )  # fmt: skip
         job.returned.connect(partial(self._on_described, case, finding))
         job.failed.connect(partial(self._on_not_described, finding))
+
+    def describe_again(self) -> None:
+        """Forget what was said of the selected finding, and ask anew: the settings changed."""
+        case = self._session.case
+        if case is not None and case.finding is not None:
+            case.described.pop(case.finding.marked, None)
+            case.pictures.pop(case.finding.marked, None)
+            self.describe_selected()
 
     def decode(self, latents: NDArray[np.float32]) -> None:
         """Ask for the nodule of latents (d,); while one is decoded only the newest is kept."""

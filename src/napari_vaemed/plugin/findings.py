@@ -86,6 +86,16 @@ class Findings(QObject):
             self._session.case.history.redo()
             self._sync(self._session.case)
 
+    def brush(self, on: bool) -> None:
+        """Make the chosen finding's layer active and ready to draw on, or put the brush away."""
+        session, case = self._session, self._session.case
+        layer = case.masks.get(case.selected or 0) if case is not None else None
+        if case is None or layer is None:
+            return
+        session.tool.set_on(False)
+        layer.mode = "paint" if on else "pan_zoom"
+        session.viewer.layers.selection.active = layer if on else case.layer
+
     def let_go(self, case: Case, layer: Layer) -> None:
         """A layer was removed by hand: if it showed a finding, that goes too."""
         for label in [n for n, mask in case.masks.items() if mask is layer and not self._syncing]:
@@ -99,7 +109,7 @@ class Findings(QObject):
 
     def _on_not_marked(self, case: Case, failure: Failure) -> None:
         if type(failure.error).__name__ == "NoNodule":  # its module is imported by the job only
-            self._session.say("nodule", f"No nodule here: {failure.text}", "warning")
+            self._session.say("nodule", failure.text, "warning")
         else:
             self._session.fail("nodule", "The nodule could not be outlined", failure)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LayerData = tuple[Any, dict[str, Any], str]
 LUNG_WINDOW = (-1350.0, 150.0)
 """HU; level -600, width 1500."""
+BONE_WINDOW = (0.0, 1000.0)
 METADATA_KEY = "napari_vaemed"
 PREVIEW_VOXELS = 128
 
@@ -73,7 +74,7 @@ def preview_for_3d(volume: Volume, longest: int = PREVIEW_VOXELS) -> LayerData:
     """A hidden copy of at most ``longest`` voxels a side, for 3-D where a full CT is slow.
 
     Blocks are averaged; a remainder at the far edges is left out. It is drawn as a maximum
-    projection in a bone-and-vessel window.
+    projection in a bone window.
     """
     blocks = [max(1, -(-n // longest)) for n in volume.shape]
     counts = [n // b for n, b in zip(volume.shape, blocks, strict=True)]
@@ -86,7 +87,7 @@ def preview_for_3d(volume: Volume, longest: int = PREVIEW_VOXELS) -> LayerData:
     attributes = {
         "name": f"{layer_name(volume)} (3-D)",
         "colormap": "gray",
-        "contrast_limits": (-600.0, 800.0),
+        "contrast_limits": BONE_WINDOW,
         "rendering": "mip",
         "visible": False,
         "scale": scale,

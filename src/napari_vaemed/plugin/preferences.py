@@ -37,3 +37,10 @@ def preferences() -> Preferences:
         return Preferences()
     folder = stored.lidc_folder.strip()
     return Preferences(stored.device, Path(folder) if folder else None, stored.neighbours)
+
+
+def keep_lidc_folder(folder: str) -> None:
+    """Remember the folder of LIDC-IDRI crops."""
+    from napari.settings import get_plugin_settings
+
+    get_plugin_settings(PLUGIN).examination.lidc_folder = folder

@@ -18,6 +18,7 @@ from napari_vaemed.plugin.findings import Findings
 from napari_vaemed.plugin.jobs import Failure, Job, Jobs
 from napari_vaemed.plugin.keys import bind_keys
 from napari_vaemed.plugin.layers import NeedsSpacing, layer_to_volume, volume_to_layer
+from napari_vaemed.plugin.patches import Patches
 from napari_vaemed.plugin.tools import NoduleTool
 from napari_vaemed.plugin.views import Views
 
@@ -62,6 +63,7 @@ class Session(QObject):
         self._inserting = False
         self.findings = Findings(self)
         self.answers = Answers(self)
+        self.patches = Patches(self)
         self.views = Views(self)
         self.tool = NoduleTool(self)
         bind_keys(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_vaemed.data.labels import AIRWAYS, LEFT_LUNG, RIGHT_LUNG
+from napari_vaemed.preprocessing.intensity import WINDOWS as HU_WINDOWS
 
 BLUE = "#0072B2"
 SKY = "#56B4E9"
@@ -38,12 +39,9 @@ class Window:
         return self.level - self.width / 2, self.level + self.width / 2
 
 
-WINDOWS = (
-    Window("Lung", -600, 1500, "Alt-1"),
-    Window("Mediastinum", 50, 350, "Alt-2"),
-    Window("Bone", 400, 1800, "Alt-3"),
-    Window("Soft tissue", 40, 400, "Alt-4"),
-    Window("Wide", 0, 3000, "Alt-5"),
+WINDOWS = tuple(
+    Window(name.capitalize(), *HU_WINDOWS[name], f"Alt-{number}")
+    for number, name in enumerate(("lung", "mediastinum", "bone", "soft tissue", "wide"), 1)
 )
 """The window presets. Digits alone switch napari's own layer modes, hence Alt."""
 
@@ -70,7 +68,8 @@ def panel_style(theme_id: str) -> str:
     QPushButton[kind="main"] {{
         background-color: {colour["current"]}; color: {ink_on(colour["current"])};
         font-weight: 600; padding: 6px 12px; }}
-    QPushButton[kind="main"]:disabled {{ background-color: {colour["foreground"]}; color: {quiet}; }}
+    QPushButton[kind="main"]:disabled {{
+        background-color: {colour["foreground"]}; color: {quiet}; }}
     QPushButton:checked {{
         background-color: {colour["current"]}; color: {ink_on(colour["current"])}; }}
     QFrame[kind="message"] {{ border-radius: 3px; background-color: {colour["foreground"]}; }}

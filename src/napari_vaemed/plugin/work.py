@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vaemed.data.finding import NoduleMask
+from napari_vaemed.data.finding import Measurement, NoduleMask
 from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.plugin.layers import (
@@ -111,6 +111,36 @@ def write_mask(path: Path, mask: NDArray, volume: Volume) -> Work[Path]:
     from napari_vaemed.io.volumes import write_mask as write
 
     write(path, mask, volume)
+    return path
+
+
+def write_findings(path: Path, masks: list[tuple[int, NoduleMask]], volume: Volume) -> Work[Path]:
+    """Save findings as one label image, each with its number."""
+    labels = np.zeros(volume.shape, np.uint8)
+    for label, mask in masks:
+        labels[mask.where][mask.voxels] = label
+    return (yield from write_mask(path, labels, volume))
+
+
+def write_measurements(path: Path, rows: list[tuple[int, Measurement]]) -> Path:
+    """Save measurements as CSV, one line a finding."""
+    from napari_vaemed.io.reports import write_measurements_csv
+
+    write_measurements_csv(
+        path,
+        [
+            {
+                "finding": label,
+                "centre_mm": measured.centre_mm,
+                "longest_mm": round(measured.longest_mm, 2),
+                "perpendicular_mm": round(measured.perpendicular_mm, 2),
+                "volume_mm3": round(measured.volume_mm3, 1),
+                "mean_hu": round(measured.mean_hu, 1),
+                "slice": measured.slice_index,
+            }
+            for label, measured in rows
+        ],
+    )
     return path
 
 

@@ -54,8 +54,13 @@ def cut_box(
     step: float,
     lungs: NDArray[np.uint8] | None = None,
 ) -> NoduleBox:
-    """Sample a cube of ``2 half_mm`` around a fractional voxel index (z, y, x)."""
+    """Sample a cube of ``2 half_mm`` around a fractional voxel index (z, y, x).
+
+    The samples lie on one grid per scan, whatever the point, so that clicks on one nodule see
+    the same samples.
+    """
     spacing = np.asarray(volume.spacing, float)
+    voxel = np.rint(voxel * spacing / step) * step / spacing
     reach = np.arange(-round(half_mm / step), round(half_mm / step) + 1) * step
     axes = [v + reach / s for v, s in zip(voxel, spacing, strict=True)]
     inside = [(a > -0.5) & (a < n - 0.5) for a, n in zip(axes, volume.shape, strict=True)]

@@ -27,14 +27,26 @@ STEP_MM = 1.0
 SNAP_MM = 3.0
 SMOOTHING_MM = 0.7
 LUNG_HU = -500.0
-CLOSING_MM = 10.0
+CLOSING_MM = (10.0, 20.0)
 FAINTEST_HU, DENSEST_HU = -720.0, -380.0
-OPENING = 0.55
+OPENINGS = (0.55, 0.7, 0.85)
 REGROW_MM = 1.0
+HALO_MM = 1.4
 
 
 class NoNodule(LookupError):
     """There is no nodule at the click; the message tells a person why."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Scene:
+    """The box around a click, smoothed, with the lung in it."""
+
+    box: NoduleBox
+    smooth: Field
+    lung: Mask
+    away: Field
+    lung_hu: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,27 +58,15 @@ class _Growth:
     threshold: float
     seed: tuple[int, int, int]
     radius: float
+    kept_ratio: float
+    reach_ratio: float
+    wall_share: float
 
 
 def segment_nodule(
     volume: Volume, voxel: ArrayLike, lungs: NDArray[np.uint8] | None = None
 ) -> NoduleMask:
-    """Mask the nodule at or within 3 mm of a click.
-
-    Parameters
-    ----------
-    volume : Volume
-    voxel : (z, y, x)
-        The click as a fractional voxel index.
-    lungs : (z, y, x) uint8, optional
-        Lung labels of the whole volume (see `data.labels`). Without them the lung is told
-        from the HU around the click.
-
-    Raises
-    ------
-    NoNodule
-        When the click meets air, a vessel, bone, the chest wall, the mediastinum or nothing.
-    """
+    """Mask the nodule at or within 3 mm of a click."""
     point = np.asarray(voxel, float)
     if not volume.contains(point):
         raise NoNodule("No nodule here: the click lies outside the scan.")
@@ -76,11 +76,36 @@ def segment_nodule(
             "Pass labels made on this volume."
         )
     box = cut_box(volume, point, HALF_MM, STEP_MM, lungs)
+    scene, growth = _find(box)
+    return _on_scan(volume, scene, growth)
+
+
+def _find(box: NoduleBox, judge: bool = True):
     smooth = ndimage.gaussian_filter(box.hu, SMOOTHING_MM / box.step)
-    lung = _lung_around(box, smooth)
-    growth = _grow(box, smooth, lung)
-    _refuse_other_things(box, lung, growth)
-    return _on_scan(volume, box, growth, lung)
+    best = None
+    why = None
+    for closing in CLOSING_MM:
+        try:
+            scene = _scene(box, smooth, closing)
+            for core in _cores(scene):
+                try:
+                    growth = _grow(scene, core)
+                    if judge:
+                        _refuse_other_things(scene, growth)
+                except NoNodule as no:
+                    why = why or no
+                    continue
+                growth = _with_halo(scene, growth)
+                if best is None or growth.wall_share < best[1].wall_share - 0.1:
+                    best = scene, growth
+                break
+        except NoNodule as no:
+            why = why or no
+        if best is not None and best[1].wall_share < 0.25:
+            break
+    if best is None:
+        raise why
+    return best
 
 
 def _radii(box: NoduleBox, seed: tuple[int, int, int] | None = None) -> Field:
@@ -92,13 +117,47 @@ def _radii(box: NoduleBox, seed: tuple[int, int, int] | None = None) -> Field:
     return np.sqrt(squares) * box.step
 
 
-def _lung_around(box: NoduleBox, smooth: Field) -> Mask:
+def _scene(box: NoduleBox, smooth: Field, closing_mm: float) -> _Scene:
+    lung = _lung_around(box, smooth, closing_mm)
+    away = _radii(box)
+    near = (away <= SNAP_MM) & lung
+    if not near.any():
+        raise NoNodule(_outside_lung(smooth, away))
+    around = smooth[(smooth < LUNG_HU) & (away < 25) & lung]
+    if around.size < 50:
+        raise NoNodule("No nodule here: there is no lung around the click.")
+    return _Scene(box, smooth, lung, away, float(np.median(around)))
+
+
+def _cores(scene: _Scene) -> list[float]:
+    """HU the nodule's core may have: the densest near the click, then the click's own."""
+    near = (scene.away <= SNAP_MM) & scene.lung
+    cavity = ndimage.binary_fill_holes((scene.smooth > -450) & scene.lung) & scene.lung
+    if (cavity & near).sum() > ((scene.smooth > -450) & near).sum():
+        hole = cavity & (scene.smooth <= -450)
+        holes, _ = ndimage.label(hole)
+        mine = np.unique(holes[near & hole])
+        rim = ndimage.binary_dilation(np.isin(holes, mine[mine > 0]), iterations=2) & cavity & ~hole
+        densest = float(np.percentile(scene.smooth[rim], 80))
+    else:
+        densest = float(np.percentile(scene.smooth[near], 90))
+    own = float(np.median(scene.smooth[(scene.away <= 1.0)]))
+    cores = [c for c in (densest, own) if c >= scene.lung_hu + 100]
+    if not cores:
+        air = "air" if scene.lung_hu < -960 else "normal lung"
+        raise NoNodule(f"No nodule here: this is {air}.")
+    if len(cores) == 2 and cores[0] - cores[1] < 150:
+        return cores[:1]
+    return cores
+
+
+def _lung_around(box: NoduleBox, smooth: Field, closing_mm: float) -> Mask:
     """Air of the lung and what it surrounds or bulges around: nodules, small vessels."""
     if box.lungs is None:
         air = smooth < LUNG_HU
     else:
         air = (box.lungs == RIGHT_LUNG) | (box.lungs == LEFT_LUNG)
-    coarse = _closed(air[::2, ::2, ::2], CLOSING_MM / (2 * box.step))
+    coarse = _closed(air[::2, ::2, ::2], closing_mm / (2 * box.step))
     tissue, _ = ndimage.label(~coarse)
     edges = np.unique(np.concatenate([tissue.take([0, -1], a).ravel() for a in range(3)]))
     coarse |= ~np.isin(tissue, edges)
@@ -114,23 +173,21 @@ def _closed(mask: Mask, radius: float) -> Mask:
     return closed[pad:-pad, pad:-pad, pad:-pad] | mask
 
 
-def _grow(box: NoduleBox, smooth: Field, lung: Mask) -> _Growth:
+def _tissue(scene: _Scene, threshold: float) -> Mask:
+    lung = scene.lung
+    if threshold < LUNG_HU:
+        lung = ndimage.binary_erosion(lung, border_value=1)
+    return ndimage.binary_fill_holes((scene.smooth > threshold) & lung)
+
+
+def _grow(scene: _Scene, core: float, fixed: bool = False) -> _Growth:
     """Grow from the deepest point near the click at half the nodule's contrast, then open."""
-    away = _radii(box)
-    near = (away <= SNAP_MM) & lung
-    if not near.any():
-        raise NoNodule(_outside_lung(smooth, away))
-    around = smooth[(smooth < LUNG_HU) & (away < 25) & lung]
-    if around.size < 50:
-        raise NoNodule("No nodule here: there is no lung around the click.")
-    lung_hu = float(np.median(around))
-    core = min(float(np.percentile(smooth[near], 90)), 100.0)
-    if core < lung_hu + 100:
-        air = "air" if lung_hu < -960 else "normal lung"
-        raise NoNodule(f"No nodule here: this is {air}.")
-    for _ in range(2):
-        threshold = float(np.clip((core + lung_hu) / 2, FAINTEST_HU, DENSEST_HU))
-        tissue = (smooth > threshold) & lung
+    box, away, smooth = scene.box, scene.away, scene.smooth
+    near = away <= SNAP_MM
+    core = min(core, 100.0)
+    for _ in range(1 if fixed else 2):
+        threshold = float(np.clip((core + scene.lung_hu) / 2, FAINTEST_HU, DENSEST_HU))
+        tissue = _tissue(scene, threshold)
         if not (near & tissue).any():
             raise NoNodule("No nodule here: nothing within 3 mm is denser than the lung.")
         depth = ndimage.distance_transform_edt(tissue) * box.step
@@ -141,13 +198,63 @@ def _grow(box: NoduleBox, smooth: Field, lung: Mask) -> _Growth:
         z, y, x = (int(i) for i in np.unravel_index(np.argmax(climb), climb.shape))
         radius = float(depth[z, y, x])
         inner = grown & (depth >= 0.6 * radius) & (_radii(box, (z, y, x)) <= radius)
-        core = min(float(np.percentile(smooth[inner], 60)), 100.0)
-    rest = depth > OPENING * radius
-    cores, _ = ndimage.label(rest & grown)
-    rest = cores == cores[z, y, x]
-    back = ndimage.distance_transform_edt(~rest) * box.step
-    kept = grown & (back <= OPENING * radius + REGROW_MM)
-    return _Growth(grown, kept, threshold, (z, y, x), radius)
+        dense = inner & (smooth > threshold)
+        core = min(float(np.percentile(smooth[dense if dense.any() else inner], 60)), 100.0)
+    seed = (z, y, x)
+    from_seed = _radii(box, seed)
+    ball = max(int(((from_seed <= radius) & box.measured).sum()), 1)
+    for opening in OPENINGS:
+        cores, _ = ndimage.label((depth > opening * radius) & grown)
+        rest = cores == cores[seed]
+        back = ndimage.distance_transform_edt(~rest) * box.step
+        kept = grown & (back <= opening * radius + REGROW_MM)
+        ratio = int((kept & box.measured).sum()) / ball
+        if ratio < 8:
+            break
+    rim = ndimage.binary_dilation(kept) & ~kept & box.measured
+    wall = int((rim & ~scene.lung).sum()) / max(int(rim.sum()), 1)
+    return _Growth(
+        grown, kept, threshold, seed, radius, ratio, _two_sided_reach(box, grown, seed) / radius, wall
+    )
+
+
+def _directions(count: int) -> Field:
+    """Unit vectors (count, 3) spread evenly over half a sphere (a Fibonacci spiral)."""
+    k = np.arange(count) + 0.5
+    z = 1 - k / count
+    turn = np.pi * (1 + 5**0.5) * k
+    across = np.sqrt(1 - z**2)
+    return np.stack([z, across * np.cos(turn), across * np.sin(turn)], axis=1)
+
+
+def _two_sided_reach(box: NoduleBox, grown: Mask, seed: tuple[int, int, int]) -> float:
+    """How far (mm) one can go from the seed both ways along a line: long in a vessel."""
+    steps = np.arange(1, int(24 / box.step) * 2) * 0.5
+    both = []
+    for sign in (1, -1):
+        way = sign * _directions(160)[:, None] * steps[:, None]
+        at = np.rint(way + seed).astype(int)
+        ok = ((at >= 0) & (at < len(grown))).all(-1)
+        at = at.clip(0, len(grown) - 1)
+        inside = ok & (grown & box.measured)[at[..., 0], at[..., 1], at[..., 2]]
+        both.append(np.where(inside.all(1), len(steps), inside.argmin(1)))
+    return float(np.percentile(np.minimum(*both), 97) * 0.5 * box.step)
+
+
+def _with_halo(scene: _Scene, growth: _Growth) -> _Growth:
+    """The same nodule with its ground-glass halo, if it has one wider than the scan's blur."""
+    if growth.threshold < -560:
+        return growth
+    faint = max(FAINTEST_HU, scene.lung_hu + 130)
+    try:
+        wide = _grow(scene, 2 * faint - scene.lung_hu, fixed=True)
+        _refuse_other_things(scene, wide)
+    except NoNodule:
+        return growth
+    if not wide.kept[growth.seed] or wide.kept_ratio > 6:
+        return growth
+    radii = [(g.kept.sum() * 3 / (4 * np.pi)) ** (1 / 3) * scene.box.step for g in (growth, wide)]
+    return wide if radii[1] - radii[0] > HALO_MM else growth
 
 
 def _outside_lung(smooth: Field, away: Field) -> str:
@@ -160,25 +267,21 @@ def _outside_lung(smooth: Field, away: Field) -> str:
     return "No nodule here: this is chest wall, mediastinum or another organ, not lung."
 
 
-def _refuse_other_things(box: NoduleBox, lung: Mask, growth: _Growth) -> None:
+def _refuse_other_things(scene: _Scene, growth: _Growth) -> None:
     """Raise when what grew is longer, leakier or more walled in than a nodule."""
+    box = scene.box
     if not (growth.kept & box.measured).any():
         raise NoNodule("No nodule here: what is dense lies beyond the scan's first or last slice.")
-    from_seed = _radii(box, growth.seed)
-    ball = max(int(((from_seed <= growth.radius) & box.measured).sum()), 1)
-    kept = int((growth.kept & box.measured).sum()) / ball
-    near = growth.grown & (from_seed <= 2.5 * growth.radius + 1)
-    nearby = int((near & box.measured).sum()) / ball
-    if kept > 14 or (kept * nearby > 26 and growth.radius < 3):
+    if growth.kept_ratio > 12 or growth.reach_ratio > 3.0:
         raise NoNodule("No nodule here: this is a vessel or runs on like one.")
-    rim = ndimage.binary_dilation(growth.kept) & ~growth.kept & box.measured
-    if (rim & ~lung).sum() > 0.5 * rim.sum():
+    if growth.wall_share > 0.5:
         raise NoNodule("No nodule here: this is the chest wall or the mediastinum.")
 
 
-def _on_scan(volume: Volume, box: NoduleBox, growth: _Growth, lung: Mask) -> NoduleMask:
+def _on_scan(volume: Volume, scene: _Scene, growth: _Growth) -> NoduleMask:
     """Voxels of the scan above the threshold in the piece that was kept."""
-    zone = ndimage.binary_dilation(growth.kept) & lung
+    box = scene.box
+    zone = ndimage.binary_dilation(growth.kept) & scene.lung
     found = np.argwhere(zone)
     low = np.floor(box.to_voxel(found.min(0) - 1.0)).astype(int).clip(0)
     high = np.minimum(np.ceil(box.to_voxel(found.max(0) + 1.0)).astype(int) + 1, volume.shape)
@@ -187,7 +290,9 @@ def _on_scan(volume: Volume, box: NoduleBox, growth: _Growth, lung: Mask) -> Nod
         for a, b, v, s in zip(low, high, box.centre, box.spacing, strict=True)
     ]
     hu = volume.hu[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-    pieces, count = ndimage.label((hu > growth.threshold) & zone[np.ix_(*samples)])
+    near = np.ix_(*samples)
+    cavity = ndimage.binary_erosion(growth.kept, iterations=2)[near]
+    pieces, count = ndimage.label(((hu > growth.threshold) & zone[near]) | cavity)
     if count == 0:
         raise NoNodule("No nodule here: nothing within 3 mm is denser than the lung.")
     largest = pieces == np.bincount(pieces.ravel())[1:].argmax() + 1

@@ -6,9 +6,11 @@ the steps itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -41,6 +43,7 @@ class Marked:
     voxel: tuple[float, float, float]
     mask: NoduleMask
     measurement: Measurement
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +70,8 @@ class Described:
         The decoded posterior mean in HU at 1 mm.
     pictures : tuple of (32, 32, 32) int16
         The decoded neighbours, in their order.
+    seconds : mapping
+        What "encode" and "neighbours" took.
     """
 
     posterior: Posterior
@@ -75,6 +80,7 @@ class Described:
     ruler: Vote
     reconstruction: NDArray[np.int16]
     pictures: tuple[NDArray[np.int16], ...]
+    seconds: Mapping[str, float]
 
 
 def load_expert(
@@ -111,24 +117,11 @@ def mark(volume: Volume, voxel: ArrayLike, lungs: NDArray[np.uint8] | None = Non
     napari_vaemed.segmentation.nodules.NoNodule
         With the reason, when there is no nodule at that place.
     """
+    start = perf_counter()
     z, y, x = (float(v) for v in np.asarray(voxel, float))
     mask = segment_nodule(volume, (z, y, x), lungs)
-    return Marked((z, y, x), mask, measure_nodule(volume, mask))
-
-
-def encode_marked(expert: Expert, volume: Volume, marked: Marked) -> Posterior:
-    """Posterior of a marked nodule."""
-    return encode.encode_nodule(expert.model, volume, marked.mask, marked.voxel)
-
-
-def find_neighbours(
-    expert: Expert, volume: Volume, marked: Marked, posterior: Posterior, k: int = 10
-) -> tuple[tuple[Neighbour, ...], Vote, Vote]:
-    """Nearest known nodules, their vote, and the vote of the ruler (volume alone)."""
-    known = {"k": k, "patient": volume.patient, "series_uid": volume.series_uid}
-    near = nearest(expert.index, posterior, model_sha256=expert.model.sha256, **known)
-    ruler = nearest_by_volume(expert.index, marked.measurement.volume_mm3, **known)
-    return near, vote(near), vote(ruler)
+    measurement = measure_nodule(volume, mask)
+    return Marked((z, y, x), mask, measurement, perf_counter() - start)
 
 
 def neighbours_of_record(expert: Expert, record_id: str, k: int = 10) -> tuple[Neighbour, ...]:
@@ -139,16 +132,12 @@ def neighbours_of_record(expert: Expert, record_id: str, k: int = 10) -> tuple[N
     LookupError
         When the index holds no nodule of that id.
     """
-    for record, mean, sd in zip(
-        expert.index.records,
-        expert.index.posterior.mean,
-        expert.index.posterior.sd,
-        strict=True,
-    ):
+    known = expert.index.posterior
+    for row, record in enumerate(expert.index.records):
         if record.id == record_id:
             return nearest(
                 expert.index,
-                Posterior(mean, sd),
+                Posterior(known.mean[row], known.sd[row]),
                 k=k,
                 patient=record.patient,
                 series_uid=record.series_uid,
@@ -161,12 +150,25 @@ def neighbours_of_record(expert: Expert, record_id: str, k: int = 10) -> tuple[N
 
 
 def describe(expert: Expert, volume: Volume, marked: Marked, k: int = 10) -> Described:
-    """Encode a marked nodule, find its neighbours and decode them for show."""
-    posterior = encode_marked(expert, volume, marked)
-    near, near_vote, ruler_vote = find_neighbours(expert, volume, marked, posterior, k)
+    """Encode a marked nodule, find its nearest known nodules and decode them for show."""
+    start = perf_counter()
+    posterior = encode.encode_nodule(expert.model, volume, marked.mask, marked.voxel)
+    encoded = perf_counter()
+    near = nearest(
+        expert.index,
+        posterior,
+        k=k,
+        patient=volume.patient,
+        series_uid=volume.series_uid,
+        model_sha256=expert.model.sha256,
+    )
+    ruler = nearest_by_volume(expert.index, marked.measurement.volume_mm3, k=k)
+    seconds = {"encode": encoded - start, "neighbours": perf_counter() - encoded}
     means = expert.index.posterior.mean[[neighbour.row for neighbour in near]]
     decoded = decode(expert, np.vstack([posterior.mean[None], means]))
-    return Described(posterior, near, near_vote, ruler_vote, decoded[0], tuple(decoded[1:]))
+    return Described(
+        posterior, near, vote(near), vote(ruler), decoded[0], tuple(decoded[1:]), seconds
+    )
 
 
 def decode(expert: Expert, latents: NDArray[np.float32]) -> NDArray[np.int16]:

@@ -22,10 +22,10 @@ from napari_vaemed.segmentation.candidates import most_nodule_like
 from napari_vaemed.segmentation.lungs import NoLungs, lung_ml, segment_lungs
 from napari_vaemed.segmentation.nodules import NoNodule
 from napari_vaemed.workflow.examine import (
+    Described,
     Expert,
     Marked,
-    encode_marked,
-    find_neighbours,
+    describe,
     mark,
     shipped_expert,
 )
@@ -41,7 +41,7 @@ class Examination:
     lungs: NDArray[np.uint8] | None = None
     enhanced: NDArray[np.int16] | None = None
     marked: Marked | None = None
-    neighbours: tuple[Neighbour, ...] | None = None
+    described: Described | None = None
     expert: Expert | None = None
     reasons: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -137,9 +137,7 @@ def examine(
     if world is not None:
         voxel = voxel_at(volume, world)
     elif voxel is not None and not volume.contains(voxel):
-        raise ValueError(
-            f"Voxel {voxel} (z, y, x) lies outside this scan of shape {volume.shape}."
-        )
+        raise ValueError(f"Voxel {voxel} (z, y, x) lies outside this scan of shape {volume.shape}.")
     yield from prepare(found, enhance=enhance)
     if voxel is None and found.lungs is not None:
         voxel = yield from where_to_click(path, volume, found.lungs)
@@ -147,34 +145,29 @@ def examine(
         found.reasons.append("No nodule-like spot was found inside the lungs.")
         return found
     yield Progress("Marking the nodule")
-    yield from click(found, voxel, k=k, expert=expert or shipped_expert(device))
+    yield from answer(found, voxel, k=k, expert=expert or shipped_expert(device))
     return found
 
 
-def click(
+def answer(
     found: Examination, voxel: tuple[float, float, float], *, k: int, expert: Expert
 ) -> Work[None]:
     """Fill in what a click at a voxel (z, y, x) gives."""
     found.expert = expert
     try:
-        with found.timed("nodule"):
-            found.marked = mark(found.volume, voxel, found.lungs)
+        found.marked = mark(found.volume, voxel, found.lungs)
     except NoNodule as reason:
         found.reasons.append(str(reason))
         return
-    yield Progress("Encoding the nodule")
-    with found.timed("encode"):
-        posterior = encode_marked(expert, found.volume, found.marked)
-    yield Progress("Searching the known nodules")
-    with found.timed("neighbours"):
-        found.neighbours, _, _ = find_neighbours(
-            expert, found.volume, found.marked, posterior, k
-        )
+    yield Progress("Comparing it with known nodules")
+    found.described = describe(expert, found.volume, found.marked, k)
 
 
 def report(found: Examination) -> dict[str, Any]:
     """The examination as JSON-able values; keys that do not apply are None."""
-    volume, lungs, marked = found.volume, found.lungs, found.marked
+    volume, lungs, marked, described = (
+        found.volume, found.lungs, found.marked, found.described,
+    )  # fmt: skip
     sizes = None if lungs is None else lung_ml(lungs, volume.spacing)
     return {
         "description": volume.description,
@@ -183,11 +176,8 @@ def report(found: Examination) -> dict[str, Any]:
         "hu_range": list(volume.measured_range()),
         "lung_ml": None if sizes is None else {side: round(ml, 1) for side, ml in sizes.items()},
         "nodule": None if marked is None else _nodule(marked),
-        "neighbours": None if found.neighbours is None else [near_values(n) for n in found.neighbours],
-        "seconds": {
-            step: round(found.seconds[step], 4) if step in found.seconds else None
-            for step in STEPS
-        },
+        "neighbours": described and [near_values(n) for n in described.neighbours],
+        "seconds": _seconds(found),
         "models": None if found.expert is None else [
             {"name": found.expert.model.name, "sha256": found.expert.model.sha256}
         ],
@@ -195,6 +185,15 @@ def report(found: Examination) -> dict[str, Any]:
         "reasons": found.reasons,
         "warning": "Research software, not a medical device.",
     }  # fmt: skip
+
+
+def _seconds(found: Examination) -> dict[str, float | None]:
+    taken: dict[str, float | None] = dict(found.seconds)
+    if found.marked is not None:
+        taken["nodule"] = found.marked.seconds
+    if found.described is not None:
+        taken.update(found.described.seconds)
+    return {step: None if (s := taken.get(step)) is None else round(s, 4) for step in STEPS}
 
 
 def _nodule(marked: Marked) -> dict[str, Any]:

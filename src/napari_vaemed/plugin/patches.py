@@ -1,0 +1,171 @@
+"""Nodule patches in the viewer: beside the finding they belong to, at the same mm scale."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, QTimer
+
+from napari_vaemed.plugin.theme import BLUE, LUNG_WINDOW, VERMILION
+
+if TYPE_CHECKING:
+    from napari_vaemed.plugin.cases import Case, Finding
+    from napari_vaemed.plugin.session import Session
+    from napari_vaemed.workflow.examine import LatentAxis
+
+PITCH_MM = 36.0
+"""From the middle of one patch to the next."""
+SHOWN_MM = 190.0
+"""Height of what the camera shows when it turns to a finding's patches."""
+DIFFERENCE_HU = 600.0
+DECODED, DIFFERENCE, TRAVERSAL, TWIN = "Decoded", "Difference", "Traversal", "Twin"
+TWINS_A_ROW = 5
+
+
+class Patches(QObject):
+    """Shows decoded nodules, traversals and twins as layers of the CT spoken of."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._session = session
+        self._finding: Finding | None = None
+        self.difference = False
+        session.findings_changed.connect(self._on_findings_changed)
+        session.answers.decoded.connect(self._on_decoded)
+        session.answers.traversed.connect(self._on_traversed)
+
+    def show_twins(self) -> None:
+        """Put the twins of the chosen finding above it, in rows of five."""
+        case, finding = self._session.case, self._finding
+        if case is None or finding is None:
+            return
+        said, pictures = case.description_of(finding), case.pictures_of(finding)
+        if said is None or pictures is None:
+            return
+        self.hide_twins()
+        waiting = list(enumerate(zip(said.neighbours, pictures.twins, strict=True)))
+        self._add_twin(case, finding, waiting)
+        self.look_at(case, finding)
+
+    def hide_twins(self) -> None:
+        """Take the twins' layers away."""
+        self._drop(TWIN)
+
+    def showing(self, what: str) -> bool:
+        """Whether layers of a kind are shown."""
+        case = self._session.case
+        return case is not None and any(name.startswith(what) for name in case.made)
+
+    def show_difference(self, on: bool) -> None:
+        """Show or hide decoded minus CT, in HU."""
+        self.difference = on
+        case = self._session.case
+        decoded = case.made.get(DECODED) if case is not None else None
+        if not on:
+            self._drop(DIFFERENCE)
+        elif decoded is not None:
+            self._on_decoded(np.asarray(decoded.data))
+
+    def hide_traversal(self) -> None:
+        """Take the strip away."""
+        self._drop(TRAVERSAL)
+
+    def look_at(self, case: Case, finding: Finding) -> None:
+        """Turn the camera to a finding."""
+        viewer = self._session.viewer
+        centre = _centre(case, finding)
+        viewer.dims.set_point(range(3), tuple(centre))
+        if viewer.dims.ndisplay == 2:
+            viewer.scene.camera.center = tuple(centre[list(viewer.dims.displayed)])
+            viewer.scene.camera.zoom = viewer.canvas.size[0] / SHOWN_MM
+
+    def _add_twin(self, case: Case, finding: Finding, waiting: list[Any]) -> None:
+        """Add one twin, and the next when the window has had time to draw."""
+        if not waiting or case is not self._session.case or finding is not self._finding:
+            return
+        number, (neighbour, picture) = waiting.pop(0)
+        row, column = divmod(number, TWINS_A_ROW)
+        score, distance = neighbour.record.malignancy, neighbour.distance
+        name = f"{TWIN} {number + 1} (mal {score:.1f}, d {distance:.2f})"
+        place = (-1 - row, column - TWINS_A_ROW // 2)
+        self._session.put_made(
+            case, f"{TWIN} {number + 1}", _layer(case, finding, picture.hu, name, place)
+        )
+        QTimer.singleShot(0, partial(self._add_twin, case, finding, waiting))
+
+    def _on_decoded(self, hu: NDArray[np.int16]) -> None:
+        case, finding = self._session.case, self._finding
+        if case is None or finding is None:
+            return
+        self._put(case, DECODED, _layer(case, finding, hu, DECODED, (0, 1)))
+        pictures = case.pictures_of(finding)
+        if self.difference and pictures is not None:
+            apart = hu.astype(np.int16) - pictures.query.hu
+            data, attributes, kind = _layer(case, finding, apart, DIFFERENCE, (0, 2))
+            limits = (-DIFFERENCE_HU, DIFFERENCE_HU)
+            colours = {"colormap": diverging(), "contrast_limits": limits}
+            self._put(case, DIFFERENCE, (data, {**attributes, **colours}, kind))
+
+    def _on_traversed(self, axis: LatentAxis, strip: NDArray[np.int16]) -> None:
+        case, finding = self._session.case, self._finding
+        if case is not None and finding is not None:
+            # The patches of a walk side by side, low to high from left to right.
+            side_by_side = np.concatenate(list(strip), axis=2)
+            name = f"{TRAVERSAL} {axis.dim} ({axis.name})"
+            made = _layer(case, finding, side_by_side, name, (1, 0))
+            self._session.put_made(case, TRAVERSAL, made)
+
+    def _put(self, case: Case, what: str, layer_data: Any) -> None:
+        """Write into the layer that is there: quicker than a new one."""
+        layer = case.made.get(what)
+        if layer is None:
+            self._session.put_made(case, what, layer_data)
+        else:
+            layer.data[...] = layer_data[0]
+            layer.refresh()
+
+    def _drop(self, what: str) -> None:
+        case = self._session.case
+        for name in [n for n in case.made if n.startswith(what)] if case is not None else []:
+            assert case is not None
+            self._session.drop_made(case, name)
+
+    def _on_findings_changed(self) -> None:
+        case = self._session.case
+        finding = None if case is None else case.finding
+        if finding is not self._finding:
+            self._finding = finding
+            for what in (TWIN, DECODED, DIFFERENCE, TRAVERSAL):
+                self._drop(what)
+
+
+def diverging() -> Any:
+    """Blue below, white at, vermilion above zero."""
+    from napari.utils.colormaps import Colormap
+
+    return Colormap([BLUE, "#FFFFFF", VERMILION], name="vaemed difference")
+
+
+def _centre(case: Case, finding: Finding) -> NDArray[np.float64]:
+    return case.world(case.volume.to_voxel(finding.marked.measurement.centre_mm))
+
+
+def _layer(
+    case: Case, finding: Finding, hu: NDArray[np.int16], name: str, place: tuple[int, int]
+) -> Any:
+    """A patch so many rows below and columns to the left of the patient from its finding."""
+    row, column = place
+    shift = np.array([0.0, row * PITCH_MM, column * PITCH_MM])
+    corner = _centre(case, finding) + shift - (np.array(hu.shape) - 1) / 2
+    attributes = {
+        "name": name,
+        "colormap": "gray",
+        "contrast_limits": LUNG_WINDOW.limits,
+        "scale": (1.0, 1.0, 1.0),
+        "translate": tuple(corner),
+        "units": "mm",
+    }
+    return np.array(hu), attributes, "image"

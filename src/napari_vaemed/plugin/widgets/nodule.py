@@ -1,0 +1,209 @@
+"""Mark nodules, measure them, correct them, save them."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QFileDialog
+
+from napari_vaemed.plugin import work
+from napari_vaemed.plugin.cases import Finding
+from napari_vaemed.plugin.docks import NO_CT, Wiring, open_offers, strip_of, style_of
+from napari_vaemed.plugin.parts.panel import Panel, button, label
+from napari_vaemed.plugin.parts.table import NumberTable
+from napari_vaemed.plugin.session import session_of
+from napari_vaemed.plugin.theme import finding_colour
+
+HEADINGS = ("Finding", "Long. mm", "Perp. mm", "Vol. mm³", "HU")
+EXPLAINED = (
+    "Long.: longest in-plane diameter over all axial slices. Perp.: the longest one across it on "
+    "the same slice (RECIST). Vol.: voxels of the mask. HU: their mean.\n"
+    "Ctrl+C copies the table."
+)
+MASKS = "NIfTI (*.nii.gz);;NRRD (*.nrrd);;MetaImage (*.mha)"
+
+
+class NoduleWidget(Panel):
+    """The Nodule tool and the table of findings."""
+
+    def __init__(self, napari_viewer: object) -> None:
+        self.session = session_of(napari_viewer)
+        super().__init__("Nodule", strip_of(self.session), partial(style_of, self.session))
+        self._build_tool()
+        self._build_table()
+        self._build_buttons()
+        self.body.addStretch(1)
+        Wiring(self, self.session, "nodule")
+        self.session.case_changed.connect(self._on_changed)
+        self.session.findings_changed.connect(self._on_changed)
+        self.session.lungs_changed.connect(self._on_changed)
+        self.session.tool.toggled.connect(self._on_tool_toggled)
+        self._on_changed()
+
+    def _build_tool(self) -> None:
+        self.tool_button = button(
+            "Nodule tool  (N)",
+            "While on, click a nodule in 2-D or 3-D to outline and measure it. Dragging still "
+            "moves the view. Key: N",
+            self.session.tool.toggle,
+            holds=True,
+        )
+        self.tool_button.setMinimumHeight(30)
+        self.hint = label("", "quiet")
+        self.hint.setWordWrap(True)
+        self.add(self.tool_button)
+        self.add(self.hint)
+
+    def _build_table(self) -> None:
+        self.heading("Findings")
+        self.table = NumberTable(HEADINGS)
+        self.table.setToolTip(EXPLAINED)
+        self.table.chosen.connect(self._on_row_chosen)
+        self.add(self.table)
+        self.place = label("", "quiet")
+        self.place.setToolTip("Patient coordinates of the centre in mm: x to the left, y to the "
+                              "back, z to the head (LPS)")  # fmt: skip
+        self.add(self.place)
+
+    def _build_buttons(self) -> None:
+        findings = self.session.findings
+        self.undo_button = button("Undo", "Take back the last change of the findings (Ctrl+Z here)",
+                                  findings.undo)  # fmt: skip
+        self.redo_button = button("Redo", "Do again what was taken back (Ctrl+Shift+Z here)",
+                                  findings.redo)  # fmt: skip
+        self.remove_button = button("Remove", "Take the chosen finding away; Undo brings it back",
+                                    self._on_remove)  # fmt: skip
+        self.brush_button = button("Correct with brush",
+                                   "Draw on the chosen finding; its sizes follow when the mouse "
+                                   "is released. Ctrl+Z on the canvas takes a stroke back. "
+                                   "Drawing reaches 15 mm beyond the outline.",
+                                   self._on_brush, holds=True)  # fmt: skip
+        self.add(self.undo_button, self.redo_button, self.remove_button)
+        self.add(self.brush_button)
+        self.heading("Save")
+        self.save_mask_button = button("Masks…", "Save all findings as one mask on the grid of the "
+                                       "CT's file; each has its number",
+                                       self._on_save_masks)  # fmt: skip
+        self.save_csv_button = button("Measurements…", "Save one line a finding as CSV",
+                                      self._on_save_csv)  # fmt: skip
+        self.add(self.save_mask_button, self.save_csv_button)
+        for keys, act in (("Ctrl+Z", findings.undo), ("Ctrl+Shift+Z", findings.redo)):
+            shortcut = QShortcut(QKeySequence(keys), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(act)
+
+    def save_masks(self, path: str | Path) -> None:
+        """Save all findings as one label image on the grid of the CT's file."""
+        case = self.session.case
+        if case is None or not case.findings:
+            return
+        masks = [(f.label, f.marked.mask) for f in case.findings]
+        task = partial(work.write_findings, Path(path), masks, case.volume)
+        job = self.session.start(case, task, "Saving the masks", "save masks", "read")
+        job.returned.connect(partial(self._on_saved, [f.marked for f in case.findings]))
+        job.failed.connect(partial(self.session.fail, "nodule", "Not saved"))
+
+    def save_csv(self, path: str | Path) -> None:
+        """Save the measurements, one line a finding."""
+        case = self.session.case
+        if case is None or not case.findings:
+            return
+        rows = [(f.label, f.marked.measurement) for f in case.findings]
+        task = partial(work.write_measurements, Path(path), rows)
+        job = self.session.start(case, task, "Saving the measurements", "save csv", "read")
+        job.returned.connect(partial(self._on_saved, [f.marked for f in case.findings]))
+        job.failed.connect(partial(self.session.fail, "nodule", "Not saved"))
+
+    def _on_changed(self) -> None:
+        case = self.session.case
+        if case is None:
+            self.say_empty(NO_CT, *open_offers(self.session))
+            return
+        self.say_empty()
+        shown = sorted(case.findings, key=lambda f: f.label)
+        labels = [f.label for f in shown]
+        self.table.fill(
+            [_row(finding) for finding in shown],
+            tooltips=[EXPLAINED] * len(shown),
+            colours=[finding_colour(n) for n in labels],
+            selected=labels.index(case.selected) if case.selected in labels else None,
+        )
+        self._show_place()
+        self._show_hint()
+        self.undo_button.setEnabled(case.history.can_undo)
+        self.redo_button.setEnabled(case.history.can_redo)
+        for each in (self.remove_button, self.brush_button):
+            each.setEnabled(case.finding is not None)
+        for each in (self.save_mask_button, self.save_csv_button):
+            each.setEnabled(bool(shown))
+
+    def _show_place(self) -> None:
+        case = self.session.case
+        finding = None if case is None else case.finding
+        self.place.setVisible(finding is not None)
+        if finding is not None:
+            measured = finding.marked.measurement
+            x, y, z = measured.centre_mm
+            self.place.setText(
+                f"{finding.name}: centre {x:.0f}, {y:.0f}, {z:.0f} mm · "
+                f"slice {measured.slice_index}"
+            )
+
+    def _show_hint(self) -> None:
+        case = self.session.case
+        if self.session.tool.on:
+            text = "Click a nodule. A further click is a further finding."
+        else:
+            text = "Switch the tool on, then click a nodule."
+        if case is not None and case.lungs is None:
+            text += " Prepare the lungs first for surer outlines at the chest wall."
+        self.hint.setText(text)
+
+    def _on_tool_toggled(self, on: bool) -> None:
+        self.tool_button.setChecked(on)
+        self.brush_button.setChecked(False)
+        self._show_hint()
+
+    def _on_row_chosen(self, row: int) -> None:
+        case = self.session.case
+        if case is not None:
+            self.session.findings.select(sorted(f.label for f in case.findings)[row])
+
+    def _on_remove(self) -> None:
+        case = self.session.case
+        if case is not None and case.selected is not None:
+            self.session.findings.remove(case.selected)
+
+    def _on_brush(self) -> None:
+        self.session.findings.brush(self.brush_button.isChecked())
+
+    def _on_save_masks(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Save the masks", "findings.nii.gz", MASKS)
+        if path:
+            self.save_masks(path)
+
+    def _on_save_csv(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(
+            self, "Save the measurements", "findings.csv", "CSV (*.csv)"
+        )
+        if path:
+            self.save_csv(path)
+
+    def _on_saved(self, marked: list, path: Path) -> None:
+        if self.session.case is not None:
+            self.session.case.saved.update(marked)
+        self.session.say("nodule", f"Saved {path.name}.")
+
+
+def _row(finding: Finding) -> tuple[str, ...]:
+    sizes = finding.marked.measurement
+    return (
+        str(finding.label),
+        f"{sizes.longest_mm:.1f}",
+        f"{sizes.perpendicular_mm:.1f}",
+        f"{sizes.volume_mm3:.0f}",
+        f"{sizes.mean_hu:.0f}",
+    )
