@@ -69,7 +69,7 @@ def test_a_crop_gives_the_patch_of_the_whole_scan_where_it_has_data():
 
 def test_the_mask_of_a_ball_keeps_its_volume():
     volume = _ramp(shape=(48, 80, 80), spacing=(1.0, 0.5, 0.5))
-    centre = volume.to_world((24, 40, 40))
+    centre = volume.to_world((24.3, 40.2, 40.1))
     world = volume.to_world(np.moveaxis(np.indices(volume.shape), 0, -1))
     ball = np.linalg.norm(world - centre, axis=-1) <= 8.0
     cut = cut_mask(volume, ball, centre)

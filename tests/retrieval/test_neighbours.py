@@ -14,7 +14,12 @@ def index() -> NoduleIndex:
     rng = np.random.default_rng(0)
     records = tuple(
         NoduleRecord(
-            f"N{i}", f"P{i // 2}", f"1.2.{i // 2}", (0.0, 0.0, 0.0), 4.0 + i, {"malignancy": i % 5 + 1}
+            f"N{i}",
+            f"P{i // 2}",
+            f"1.2.{i // 2}",
+            (0.0, 0.0, 0.0),
+            4.0 + i,
+            {"malignancy": i % 5 + 1},
         )
         for i in range(20)
     )

@@ -1,4 +1,4 @@
-"""Smooth scalar fields of a phantom: its grid, its patient coordinates, tubes and noise.
+"""Smooth scalar fields of a phantom: its grid, its patient coordinates, shapes and noise.
 
 Soft shapes are written as signed distances (mm, negative inside), evaluated on a coarse lattice
 and interpolated with a cubic kernel: smooth surfaces keep sub-voxel accuracy at a hundredth of
@@ -8,7 +8,7 @@ the cost. A signed distance becomes a voxel's tissue fraction by a linear ramp o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 Box = tuple[slice, slice, slice]
 Point = tuple[float, float, float]
 Axes = tuple[Floats, Floats, Floats]
@@ -42,15 +42,25 @@ class Grid:
     stretch: tuple[float, float, float]
 
     @classmethod
-    def fitted(
-        cls, shape: tuple[int, int, int], spacing: tuple[float, float, float]
-    ) -> Grid:
-        """A grid that shows the whole chest where its field of view allows one."""
+    def fitted(cls, shape: tuple[int, int, int], spacing: tuple[float, float, float]) -> Grid:
+        """A grid that shows the whole chest, or its middle where the scan is short.
+
+        Raises
+        ------
+        ValueError
+            When the field of view cannot hold a chest.
+        """
         height, depth, width = (n * s for n, s in zip(shape, spacing, strict=True))
+        if min(depth, width) < 190.0 or height < 60.0:
+            raise ValueError(
+                "A chest needs a field of view of at least 190 mm in plane and 60 mm in height; "
+                f"shape {shape} with spacing {spacing} gives {depth:.0f} x {width:.0f} mm in "
+                f"plane and {height:.0f} mm in height. Use more or larger voxels."
+            )
         tall = float(np.clip(height / 315.0, 0.62, 1.25))
         wide = float(np.clip(min(depth, width) / 346.0, 0.6, 1.12))
-        spare = max(0.0, height / tall - 315.0)
-        return cls(shape, spacing, 24.0 + 0.2 * spare, (tall, wide, wide))
+        spare = height / tall - 315.0
+        return cls(shape, spacing, 24.0 + (0.2 if spare > 0 else 0.45) * spare, (tall, wide, wide))
 
     @property
     def origin(self) -> Point:
@@ -101,25 +111,42 @@ Shape = Callable[[Floats, Floats, Floats], Floats]
 """Signed distance (mm) at standard-patient x, y, z (broadcast to (z, y, x))."""
 
 
-def cubic_weights(at: Floats, start: float, step: float, n: int) -> Floats:
-    """Catmull-Rom weights (len(at), n) that interpolate n samples from ``start`` every ``step``."""
-    where = np.clip((at - start) / step, 0.0, n - 1.0)
-    base = np.clip(np.floor(where).astype(int), 0, max(n - 2, 0))
-    t = where - base
-    taps = (
-        0.5 * (-t + 2 * t**2 - t**3),
-        0.5 * (2 - 5 * t**2 + 3 * t**3),
-        0.5 * (t + 4 * t**2 - 3 * t**3),
-        0.5 * (t**3 - t**2),
-    )
-    weights = np.zeros((len(at), n), np.float32)
-    rows = np.arange(len(at))
-    for shift, tap in zip((-1, 0, 1, 2), taps, strict=True):
-        np.add.at(weights, (rows, np.clip(base + shift, 0, n - 1)), tap)
-    return weights
+@dataclass(frozen=True, eq=False)
+class Taps:
+    """Catmull-Rom interpolation along one axis: four lattice points and weights per voxel.
+
+    Parameters
+    ----------
+    index : (n, 4) int
+    weight : (n, 4) float32
+    """
+
+    index: NDArray[np.int64]
+    weight: Floats
+
+    @classmethod
+    def between(cls, at: Floats, start: float, step: float, n: int) -> Taps:
+        """Taps at positions ``at`` among ``n`` samples from ``start`` every ``step``."""
+        where = np.clip((at - start) / step, 0.0, n - 1.0)
+        base = np.clip(np.floor(where).astype(np.int64), 0, max(n - 2, 0))
+        t = where - base
+        weights = (
+            0.5 * (-t + 2 * t**2 - t**3),
+            0.5 * (2 - 5 * t**2 + 3 * t**3),
+            0.5 * (t + 4 * t**2 - 3 * t**3),
+            0.5 * (t**3 - t**2),
+        )
+        index = np.clip(base[:, None] + np.arange(-1, 3), 0, n - 1)
+        return cls(index, np.stack(weights, 1).astype(np.float32))
+
+    def matrix(self, n: int) -> Floats:
+        """The same as a matrix (voxels, n lattice points)."""
+        full = np.zeros((len(self.index), n), np.float32)
+        np.add.at(full, (np.arange(len(full))[:, None], self.index), self.weight)
+        return full
 
 
-def slabs(rows: slice, thick: int = 6) -> Iterator[slice]:
+def slabs(rows: slice, thick: int = 4) -> Iterator[slice]:
     """Runs of a few slices: pieces that stay in the processor's cache."""
     for first in range(rows.start, rows.stop, thick):
         yield slice(first, min(first + thick, rows.stop))
@@ -127,30 +154,40 @@ def slabs(rows: slice, thick: int = 6) -> Iterator[slice]:
 
 @dataclass(frozen=True, eq=False)
 class Smooth:
-    """A smooth field in a box of the grid, kept as a coarse lattice.
+    """A smooth field in a box of the grid, interpolated from a lattice slab by slab.
 
     Parameters
     ----------
-    coarse : (z, y, x) float32
-    weights : for z, y and x, (box's voxels, lattice's points)
-        Interpolation weights.
+    lines : (lattice z, lattice y, box x) float32
+        The lattice's values, already interpolated along x.
+    z, y : Taps
     box : slices
     """
 
-    coarse: Floats
-    weights: tuple[Floats, Floats, Floats]
+    lines: Floats
+    z: Taps
+    y: Taps
     box: Box
 
     def rows(self, slab: slice) -> Floats:
         """The field at some of the grid's slices, over the box's y and x."""
-        wz, wy, wx = self.weights
         first = self.box[0].start
-        planes = np.tensordot(wz[slab.start - first : slab.stop - first], self.coarse, 1)
-        return np.matmul(np.matmul(wy, planes), wx.T)
+        cut = slice(slab.start - first, slab.stop - first)
+        index, weight = self.z.index[cut], self.z.weight[cut]
+        planes = self.lines[index[:, 0]] * weight[:, 0, None, None]
+        for tap in range(1, 4):
+            planes += self.lines[index[:, tap]] * weight[:, tap, None, None]
+        values = np.take(planes, self.y.index[:, 0], 1)
+        values *= self.y.weight[:, 0, None]
+        for tap in range(1, 4):
+            more = np.take(planes, self.y.index[:, tap], 1)
+            more *= self.y.weight[:, tap, None]
+            values += more
+        return values
 
     def full(self) -> Floats:
         """The field in the whole box."""
-        values = np.empty([len(w) for w in self.weights], np.float32)
+        values = np.empty([cut.stop - cut.start for cut in self.box], np.float32)
         for slab, here in self.pieces():
             values[here[0].start - self.box[0].start : here[0].stop - self.box[0].start] = (
                 self.rows(slab)
@@ -176,11 +213,12 @@ def lattice(axes: Iterable[Floats], step: float) -> tuple[Floats, Floats, Floats
 
 def interpolated(coarse: Floats, coarse_axes: Axes, step: float, grid: Grid, box: Box) -> Smooth:
     """A lattice's values as a field in a box of the grid."""
-    wz, wy, wx = (
-        cubic_weights(axis[cut], float(points[0]), step, len(points))
+    z, y, x = (
+        Taps.between(axis[cut], float(points[0]), step, len(points))
         for axis, cut, points in zip(grid.axes, box, coarse_axes, strict=True)
     )
-    return Smooth(coarse, (wz, wy, wx), box)
+    lines = coarse.reshape(-1, coarse.shape[2]) @ x.matrix(coarse.shape[2]).T
+    return Smooth(lines.reshape(*coarse.shape[:2], -1), z, y, box)
 
 
 def field(grid: Grid, shape: Shape, box: Box, step: float = 4.0) -> Smooth:
@@ -188,9 +226,7 @@ def field(grid: Grid, shape: Shape, box: Box, step: float = 4.0) -> Smooth:
     z, y, x = lattice([axis[cut] for axis, cut in zip(grid.axes, box, strict=True)], step)
     sz, sy, sx = (np.float32(s) for s in grid.stretch)
     top = np.float32(grid.top)
-    coarse = shape(
-        (x / sx)[None, None, :], (y / sy)[None, :, None], (z / sz + top)[:, None, None]
-    )
+    coarse = shape((x / sx)[None, None, :], (y / sy)[None, :, None], (z / sz + top)[:, None, None])
     full = np.broadcast_to(coarse, (len(z), len(y), len(x))).astype(np.float32)
     return interpolated(full, (z, y, x), step, grid, box)
 
@@ -223,114 +259,12 @@ def smooth_min(a: Floats, b: Floats, soft: float) -> Floats:
     return -smooth_max(-a, -b, soft)
 
 
-def ellipsoid(
-    x: Floats, y: Floats, z: Floats, centre: Point, radii: Point
-) -> Floats:
+def ellipsoid(x: Floats, y: Floats, z: Floats, centre: Point, radii: Point) -> Floats:
     """Approximate signed distance to an ellipsoid."""
     u, v, w = ((p - c) / r for p, c, r in zip((x, y, z), centre, radii, strict=True))
     rho = np.sqrt(u * u + v * v + w * w) + 1e-6
     slope = np.sqrt((u / radii[0]) ** 2 + (v / radii[1]) ** 2 + (w / radii[2]) ** 2) + 1e-6
     return rho * (rho - 1.0) / slope
-
-
-@dataclass(frozen=True, eq=False)
-class Tubes:
-    """Straight tapered pieces of vessels, airways or bones in world mm.
-
-    Parameters
-    ----------
-    start, end : (n, 3) x, y, z
-    start_radius, end_radius : (n,)
-    flat : (n, 3) x, y, z
-        Direction in which the section is thinner; its length squared plus one is the squared
-        ratio of width to thickness. Zero for round tubes.
-    """
-
-    start: NDArray[np.float64]
-    end: NDArray[np.float64]
-    start_radius: NDArray[np.float64]
-    end_radius: NDArray[np.float64]
-    flat: NDArray[np.float64]
-
-    @classmethod
-    def along(
-        cls, points: NDArray[Any], radii: NDArray[Any] | float, flat: NDArray[Any] | None = None
-    ) -> Tubes:
-        """A polyline (n, 3) with a radius, and perhaps a flat direction, at each point."""
-        points = np.asarray(points, float)
-        r = np.broadcast_to(np.asarray(radii, float), len(points))
-        across = np.zeros_like(points) if flat is None else np.asarray(flat, float)
-        return cls(points[:-1], points[1:], r[:-1], r[1:], across[:-1])
-
-    @classmethod
-    def together(cls, parts: Iterable[Tubes]) -> Tubes:
-        """All pieces in one."""
-        parts = list(parts)
-        names = ("start", "end", "start_radius", "end_radius", "flat")
-        return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))
-
-    def grown(self, by: float) -> Tubes:
-        """The same with every radius larger by some mm."""
-        return replace(
-            self, start_radius=self.start_radius + by, end_radius=self.end_radius + by
-        )
-
-
-def boxes(grid: Grid, low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.int64]:
-    """First and last-plus-one voxel (n, 2, 3 as z, y, x) of boxes between world corners."""
-    origin, spacing = np.array(grid.origin[::-1]), np.array(grid.spacing)
-    first = np.ceil((low[:, ::-1] - origin) / spacing)
-    last = np.floor((high[:, ::-1] - origin) / spacing) + 1
-    return np.clip(np.stack([first, last], 1), 0, grid.shape).astype(np.int64)
-
-
-def tube_fraction(grid: Grid, tubes: Tubes, soft: float) -> tuple[Box, Floats]:
-    """How much of each voxel the tubes fill, in the box around them all.
-
-    Tubes thinner than ``soft`` (mm, about a voxel) fill a voxel only in part.
-    """
-    radius = np.maximum(tubes.start_radius, tubes.end_radius)
-    margin = (radius + soft)[:, None]
-    low = np.minimum(tubes.start, tubes.end) - margin
-    high = np.maximum(tubes.start, tubes.end) + margin
-    bounds = boxes(grid, low, high)
-    usable = np.flatnonzero((bounds[:, 1] > bounds[:, 0]).all(1))
-    if len(usable) == 0:
-        return (slice(0, 0),) * 3, np.zeros((0, 0, 0), np.float32)
-    first, last = bounds[usable, 0].min(0), bounds[usable, 1].max(0)
-    into = np.zeros(last - first, np.float32)
-    z, y, x = (axis[a:b] for axis, a, b in zip(grid.axes, first, last, strict=True))
-    along = (tubes.end - tubes.start).astype(np.float32)
-    inverse = (1 / np.maximum(np.square(along).sum(1), 1e-9)).astype(np.float32)
-    scale = (np.minimum(1.0, 2.0 * radius / soft)).astype(np.float32)
-    start, flat = tubes.start.astype(np.float32), tubes.flat.astype(np.float32)
-    r0, slope = tubes.start_radius, tubes.end_radius - tubes.start_radius
-    r0, slope = (r0 / soft + 0.5).astype(np.float32), (slope / soft).astype(np.float32)
-    for i in usable:
-        (z0, y0, x0), (z1, y1, x1) = (bounds[i] - first).tolist()
-        dx = (x[x0:x1] - start[i, 0])[None, None, :]
-        dy = (y[y0:y1] - start[i, 1])[None, :, None]
-        dz = (z[z0:z1] - start[i, 2])[:, None, None]
-        ax, ay, az = along[i]
-        t = (dx * ax + dy * ay) + dz * az
-        t *= inverse[i]
-        np.maximum(t, 0.0, out=t)
-        np.minimum(t, 1.0, out=t)
-        gap = np.square(dx - t * ax)
-        gap += np.square(dy - t * ay)
-        gap += np.square(dz - t * az)
-        if flat[i].any():
-            fx, fy, fz = flat[i]
-            gap += np.square(dx * fx + dy * fy + dz * fz - t * np.dot(along[i], flat[i]))
-        np.sqrt(gap, out=gap)
-        gap *= np.float32(-1 / soft)
-        gap += r0[i] + t * slope[i]
-        np.minimum(gap, 1.0, out=gap)
-        gap *= scale[i]
-        here = into[z0:z1, y0:y1, x0:x1]
-        np.maximum(here, gap, out=here)
-    box = tuple(slice(int(a), int(b)) for a, b in zip(first, last, strict=True))
-    return (box[0], box[1], box[2]), into
 
 
 def blend_box(hu: Floats, box: Box, amount: Floats, value: float) -> None:
@@ -344,11 +278,6 @@ def paint(hu: Floats, grid: Grid, shape: Smooth, value: float) -> None:
     """Fill a shape, given by its signed distance, with one tissue in place."""
     for slab, here in shape.pieces():
         blend(hu[here], fraction(shape.rows(slab), grid.voxel_mm), value)
-
-
-def paint_tubes(hu: Floats, grid: Grid, tubes: Tubes, value: float) -> None:
-    """Fill tubes with one tissue in place."""
-    blend_box(hu, *tube_fraction(grid, tubes, grid.voxel_mm), value)
 
 
 def blurred(hu: Floats, sigma: tuple[float, float, float]) -> Floats:

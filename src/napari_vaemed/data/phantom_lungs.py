@@ -13,16 +13,15 @@ from napari_vaemed.data.phantom_fields import (
     Box,
     Floats,
     Grid,
-    Tubes,
     blend,
     blend_box,
     field,
     fraction,
     noise,
     slabs,
-    tube_fraction,
 )
 from napari_vaemed.data.phantom_trees import beside, grow, tubes
+from napari_vaemed.data.phantom_tubes import Tubes, tube_fraction
 
 RIGHT, LEFT = -1, 1
 CARINA = (-2.0, -1.0, -82.0)
@@ -40,8 +39,8 @@ class Lungs:
         Signed distance (mm) to each lung, negative inside, on the whole grid.
     boxes : by side
         Voxels that can hold it.
-    vessels, veins, bronchi, windpipe : Tubes
-        Arteries with veins; bronchial lumen inside the lungs; trachea with main bronchi.
+    vessels, bronchi, windpipe : Tubes
+        Arteries and veins; bronchial lumen inside the lungs; trachea with main bronchi.
     """
 
     distance: dict[int, Floats]
@@ -58,24 +57,29 @@ def lung_distance(grid: Grid, patient: thorax.Patient, side: int) -> tuple[Float
     high = grid.world(np.array((ends[1], 105.0, 14.0)))
     box = grid.box(low, high)
     distance = np.full(grid.shape, 1000.0, np.float32)
-    distance[box] = field(grid, lambda x, y, z: thorax.lung(x, y, z, patient, side), box, 3.0).full()
+    distance[box] = field(
+        grid, lambda x, y, z: thorax.lung(x, y, z, patient, side), box, 3.0
+    ).full()
     return distance, box
 
 
 def spread(
     grid: Grid, distance: Floats, box: Box, count: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Random points (n, 3) x, y, z in a lung, 3 mm or more from its surface."""
+    """About ``count`` evenly spread points (n, 3) x, y, z, 3 mm or more inside a lung."""
     inside = np.flatnonzero(distance[box].ravel() < -3.0)
-    chosen = rng.choice(inside, min(count, len(inside)), replace=False)
+    chosen = rng.choice(inside, min(8 * count, len(inside)), replace=False)
     index = np.column_stack(np.unravel_index(chosen, distance[box].shape)).astype(float)
     index += [cut.start for cut in box] + rng.uniform(-0.5, 0.5, index.shape)
-    return (index * grid.spacing)[:, ::-1] + grid.origin
+    points = (index * grid.spacing)[:, ::-1] + grid.origin
+    edge = (len(inside) * float(np.prod(grid.spacing)) / count) ** (1 / 3)
+    _, first = np.unique(np.floor(points / edge).astype(int), axis=0, return_index=True)
+    return points[first]
 
 
 def build_lungs(grid: Grid, patient: thorax.Patient, rng: np.random.Generator) -> Lungs:
     """Shapes and trees of both lungs."""
-    count = int(np.clip(1000 / grid.voxel_mm, 200, 900))
+    count = int(np.clip(1500 / grid.voxel_mm, 200, 1300))
     carina = grid.world(patient.placed(np.array(CARINA)))
     distance, boxes, blood, air, pipes = {}, {}, [], [], []
     for side in (RIGHT, LEFT):
@@ -84,11 +88,11 @@ def build_lungs(grid: Grid, patient: thorax.Patient, rng: np.random.Generator) -
         points = spread(grid, distance[side], boxes[side], count, rng)
         lobe = thorax.lobes(grid.standard(points), patient, side)
         artery = grow(grid.world(patient.placed(hilum)), points, lobe)
-        wide = artery.radii(0.6)
-        lumen = 0.8 * wide
+        wide = artery.radii(0.45)
+        lumen = 0.9 * wide
         bronchus = beside(artery, wide + 1.25 * lumen + 0.3, np.array((-side * 0.3, 0.7, 0.6)))
         blood.append(tubes(artery, wide))
-        air.append(tubes(bronchus, lumen, 0.75))
+        air.append(tubes(bronchus, lumen, 0.7))
         start = bronchus.nodes[0]
         main = np.stack([carina, 0.5 * (carina + start) + (0, 0, 2.0), start])
         pipes.append(Tubes.along(main, np.array((7.0, 6.3, lumen[0]))))
@@ -99,12 +103,10 @@ def build_lungs(grid: Grid, patient: thorax.Patient, rng: np.random.Generator) -
             if group.any():
                 root = np.array((side * 30.0, -4.0 if not low else 10.0, -128.0 - 14.0 * low))
                 vein = grow(grid.world(patient.placed(root)), points[group], lobe[group])
-                blood.append(tubes(vein, vein.radii(0.55)))
+                blood.append(tubes(vein, vein.radii(0.42)))
     top = np.array([(-1, -20, 60), (-1, -15, 0), (-3, -7, -50), CARINA], float)
     pipes.append(Tubes.along(grid.world(patient.placed(top)), 8.8))
-    return Lungs(
-        distance, boxes, Tubes.together(blood), Tubes.together(air), Tubes.together(pipes)
-    )
+    return Lungs(distance, boxes, Tubes.together(blood), Tubes.together(air), Tubes.together(pipes))
 
 
 def paint_parenchyma(
@@ -116,9 +118,7 @@ def paint_parenchyma(
     faint = np.float32(min(1.0, 0.9 / width))
     for side, box in lungs.boxes.items():
         coarse, fine = noise(grid, rng, box, 22.0), noise(grid, rng, box, 2.6)
-        oblique = field(
-            grid, partial(thorax.oblique_fissure, patient=patient, side=side), box, 4.0
-        )
+        oblique = field(grid, partial(thorax.oblique_fissure, patient=patient, side=side), box, 4.0)
         minor = field(grid, partial(thorax.minor_fissure, patient=patient), box, 4.0)
         for slab, here in oblique.pieces():
             amount = fraction(lungs.distance[side][here], width)
@@ -127,9 +127,7 @@ def paint_parenchyma(
             blend(hu[here], amount, tissue)
             gaps = oblique.rows(slab)
             if side == RIGHT:
-                gaps = np.where(
-                    gaps > 0, np.minimum(gaps, np.abs(minor.rows(slab))), np.abs(gaps)
-                )
+                gaps = np.where(gaps > 0, np.minimum(gaps, np.abs(minor.rows(slab))), np.abs(gaps))
             line = np.clip(1.0 - np.abs(gaps) / np.float32(0.75 * width), 0.0, 1.0) * faint
             blend(hu[here], line * amount, FISSURE_HU)
 

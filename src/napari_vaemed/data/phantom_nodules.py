@@ -210,7 +210,7 @@ class Seat:
 
 def sized(
     grid: Grid, centre: NDArray[np.float64], body: Body, diameter: float, lung: Floats | None
-) -> tuple[Seat, Floats, Floats]:
+) -> tuple[Seat, NDArray[np.bool_], Floats]:
     """Scale a body at its place until its volume is right.
 
     Parameters
@@ -282,9 +282,7 @@ def plant(
         float((inside * offset).sum() / inside.sum()) + float(c)
         for offset, c in zip(seat.samples(grid), seat.centre, strict=True)
     )
-    return PlantedNodule(
-        label, spec.kind, (x, y, z), (6 * volume / np.pi) ** (1 / 3), volume, core
-    )
+    return PlantedNodule(label, spec.kind, (x, y, z), (6 * volume / np.pi) ** (1 / 3), volume, core)
 
 
 DEFAULT_NODULES: Sequence[NoduleSpec] = (

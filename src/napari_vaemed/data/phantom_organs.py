@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
@@ -11,14 +13,12 @@ from napari_vaemed.data.phantom_fields import (
     Grid,
     Point,
     Shape,
-    Tubes,
     blend,
     ellipsoid,
     field,
     fraction,
     noise,
     paint,
-    paint_tubes,
     slabs,
     smooth_max,
     smooth_min,
@@ -35,6 +35,7 @@ from napari_vaemed.data.phantom_thorax import (
     spine_column,
     spine_depth,
 )
+from napari_vaemed.data.phantom_tubes import Tubes, paint_tubes
 
 AIR_HU, FAT_HU, SKIN_HU, MUSCLE_HU = -1000.0, -105.0, 15.0, 52.0
 BLOOD_HU, CONTRAST_HU = 45.0, 190.0
@@ -42,10 +43,10 @@ body_width = profile(
     LEVELS, (160.0, 172.0, 178.0, 178.0, 174.0, 167.0, 162.0, 159.0, 155.0, 151.0, 152.0)
 )
 body_front = profile(
-    LEVELS, (-46.0, -58.0, -66.0, -76.0, -88.0, -99.0, -106.0, -108.0, -106.0, -105.0, -106.0)
+    LEVELS, (-48.0, -62.0, -71.0, -82.0, -95.0, -106.0, -112.0, -114.0, -112.0, -110.0, -110.0)
 )
 body_back = profile(
-    LEVELS, (84.0, 94.0, 99.0, 104.0, 109.0, 112.0, 112.0, 110.0, 106.0, 101.0, 99.0)
+    LEVELS, (88.0, 99.0, 105.0, 110.0, 114.0, 117.0, 117.0, 115.0, 111.0, 106.0, 104.0)
 )
 
 
@@ -73,10 +74,10 @@ def body(x: Floats, y: Floats, z: Floats, patient: Patient) -> Floats:
     front, back = at_level(body_front, z) - extra, at_level(body_back, z)
     u = np.abs(x) / width
     v = np.abs(y - (front + back) / 2) / ((back - front) / 2)
-    rho = (u**2.5 + v**2.5) ** np.float32(0.4) + 1e-6
+    rho = (u**2.25 + v**2.25) ** np.float32(1 / 2.25) + 1e-6
     slope = np.sqrt((u / width) ** 2 + (v / ((back - front) / 2)) ** 2) + 1e-6
     groove = 5.0 * np.exp(-np.square(x / 9.0)) * np.clip((y - 40) / 30, 0, 1)
-    return smooth_max(rho * (rho - 1.0) / slope, y - 108.0, 10.0) + groove
+    return smooth_max(rho * (rho - 1.0) / slope, y - 111.0, 10.0) + groove
 
 
 def muscle(x: Floats, y: Floats, z: Floats, patient: Patient) -> Floats:
@@ -124,7 +125,7 @@ def stomach(x: Floats, y: Floats, z: Floats, patient: Patient) -> Floats:
 def capsule_chain(x: Floats, y: Floats, z: Floats, path: tuple[Point, ...], r: float) -> Floats:
     """Union of rods along a path."""
     whole = capsule(x, y, z, path[0], path[1], r)
-    for a, b in zip(path[1:-1], path[2:], strict=True):
+    for a, b in pairwise(path):
         whole = np.minimum(whole, capsule(x, y, z, a, b, r))
     return whole
 
@@ -140,18 +141,34 @@ def spleen(x: Floats, y: Floats, z: Floats, patient: Patient) -> Floats:
 def great_vessels(grid: Grid, patient: Patient) -> Tubes:
     """Aorta with its branches, caval and brachiocephalic veins, pulmonary trunk, azygos."""
     paths: tuple[tuple[tuple[tuple[float, float, float, float], ...]], ...] | list = [
-        ((4, -22, -132, 15), (-10, -34, -108, 16), (-13, -33, -88, 16), (-6, -24, -72, 15),
-         (10, -8, -64, 14), (23, 8, -67, 13), (27, 18, -82, 13), (26, 20, -120, 12.5),
-         (20, 20, -170, 12), (12, 16, -215, 11.5), (4, 8, -260, 11), (3, 0, -320, 10),
-         (2, -6, -420, 9)),
+        (
+            (4, -22, -132, 15),
+            (-10, -34, -108, 16),
+            (-13, -33, -88, 16),
+            (-6, -24, -72, 15),
+            (10, -8, -64, 14),
+            (23, 8, -67, 13),
+            (27, 18, -82, 13),
+            (26, 20, -120, 12.5),
+            (20, 20, -170, 12),
+            (12, 16, -215, 11.5),
+            (4, 8, -260, 11),
+            (3, 0, -320, 10),
+            (2, -6, -420, 9),
+        ),
         ((-8, -26, -66, 7), (-15, -24, -40, 6.5), (-27, -16, -5, 6), (-40, -14, 40, 4)),
         ((6, -14, -60, 4.5), (15, -15, -20, 4), (22, -16, 40, 3.5)),
         ((20, 2, -60, 5.5), (26, 0, -25, 5), (44, -8, 4, 4.5), (90, -20, 16, 4)),
         ((-28, -28, -52, 9.5), (-29, -24, -90, 10), (-28, -20, -128, 11)),
         ((-28, -28, -52, 8), (-36, -28, -10, 7), (-44, -26, 40, 5)),
         ((-28, -28, -54, 7), (0, -38, -42, 6.5), (34, -36, -24, 6.5), (44, -28, 40, 5)),
-        ((14, -50, -138, 14), (18, -42, -116, 14), (22, -26, -106, 13), (30, -4, -104, 11),
-         (35, 6, -110, 9)),
+        (
+            (14, -50, -138, 14),
+            (18, -42, -116, 14),
+            (22, -26, -106, 13),
+            (30, -4, -104, 11),
+            (35, 6, -110, 9),
+        ),
         ((18, -34, -112, 12), (2, -16, -113, 11), (-20, -6, -113, 10.5), (-35, 5, -114, 9)),
         ((-22, 0, -172, 12), (-22, 2, -230, 12), (-18, 2, -320, 11), (-16, 0, -420, 10)),
         ((-8, 22, -90, 3.5), (-8, 22, -160, 3.5), (-4, 14, -260, 3)),
@@ -184,7 +201,7 @@ def paint_wall(hu: Floats, grid: Grid, patient: Patient, rng: np.random.Generato
     """Table, skin, fat and muscle; the inside of the rib cage becomes fat."""
     width, everywhere = grid.voxel_mm, grid.everywhere
     _, y, x = grid.axes
-    table = y[:, None] - np.float32(grid.stretch[1]) * (118.0 - 0.0006 * x[None, :] ** 2)
+    table = y[:, None] - np.float32(grid.stretch[1]) * (120.0 - 0.0006 * x[None, :] ** 2)
     hu += np.where(np.abs(table) < 1.6, 700.0, np.where((table > 0) & (table < 22), 60.0, 0.0))
     skins = field(grid, moved(lambda x, y, z: body(x, y, z, patient), patient), everywhere)
     flesh = field(grid, moved(lambda x, y, z: muscle(x, y, z, patient), patient), everywhere)
@@ -196,7 +213,7 @@ def paint_wall(hu: Floats, grid: Grid, patient: Patient, rng: np.random.Generato
         blend(here, fraction(skin + 1.8, width), FAT_HU)
         marble = marbling.rows(slab)
         here += fraction(skin + 3.0, width) * marble * 7.0
-        marble = np.clip(0.75 - np.abs(marble) * 5.0, 0.0, 1.0)
+        marble = np.clip(0.7 - np.abs(marble) * 6.0, 0.0, 1.0)
         blend(here, fraction(flesh.rows(slab), width) * (1.0 - marble), MUSCLE_HU)
         sheet = np.clip(1.6 - np.abs(inner - 11.5) / 1.2, 0.0, 1.0)
         blend(here, 0.7 * sheet * fraction(skin + 8.0, width), FAT_HU)
@@ -238,9 +255,7 @@ def paint_stomach(hu: Floats, grid: Grid, patient: Patient) -> None:
     """Stomach wall and content, with gas on top (the patient lies on the back)."""
     width = grid.voxel_mm
     box = corner_box(grid, (-30, -100, -340), (120, 60, -180))
-    distance = field(
-        grid, moved(lambda x, y, z: stomach(x, y, z, patient), patient), box
-    ).full()
+    distance = field(grid, moved(lambda x, y, z: stomach(x, y, z, patient), patient), box).full()
     level = grid.axes[1][box[1]][None, :, None] + np.float32(34.0 * grid.stretch[1])
     blend(hu[box], fraction(distance, width), 45.0)
     blend(hu[box], fraction(distance + 4.0, width), 22.0)

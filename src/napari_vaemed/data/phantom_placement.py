@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from napari_vaemed.data.phantom_fields import Floats, Grid, Tubes
+from napari_vaemed.data.phantom_fields import Floats, Grid
 from napari_vaemed.data.phantom_nodules import GAP_MM, SIDES, ZONES, NoduleSpec
+from napari_vaemed.data.phantom_tubes import Tubes
 
 TRIES = 12
 
@@ -52,14 +53,14 @@ def sites(lung: Floats, grid: Grid, vessels: Tubes, rng: np.random.Generator) ->
     inside = np.flatnonzero(lung.ravel() < -1.0)
     chosen = rng.choice(inside, min(30_000, len(inside)), replace=False)
     index = np.column_stack(np.unravel_index(chosen, lung.shape))
-    points = (index * grid.spacing)[:, ::-1] + grid.origin
+    points = (index * grid.spacing)[:, ::-1] + np.array(grid.origin)
     middles = (vessels.start + vessels.end) / 2
     nearest = cKDTree(np.concatenate([vessels.start, middles, vessels.end])).query(points)
     radius = np.concatenate(
         [vessels.start_radius, (vessels.start_radius + vessels.end_radius) / 2, vessels.end_radius]
     )
     room = nearest[0] - radius[nearest[1]]
-    return Sites(points, -lung.ravel()[chosen].astype(float), room)
+    return Sites(points, -lung.ravel()[chosen].astype(np.float64), room)
 
 
 def beside_vessels(

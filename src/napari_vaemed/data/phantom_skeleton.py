@@ -6,6 +6,8 @@ spongy bone.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,18 +16,16 @@ from napari_vaemed.data.phantom_fields import (
     Floats,
     Grid,
     Shape,
-    Tubes,
     blend,
     blend_box,
     ellipsoid,
     field,
     fraction,
     noise,
-    paint_tubes,
     smooth_max,
-    tube_fraction,
 )
 from napari_vaemed.data.phantom_thorax import (
+    CAGE_POWER,
     Patient,
     at_level,
     cage_back,
@@ -34,6 +34,7 @@ from napari_vaemed.data.phantom_thorax import (
     capsule,
     spine_depth,
 )
+from napari_vaemed.data.phantom_tubes import Tubes, paint_tubes, tube_fraction
 
 CORTEX_HU, SPONGY_HU, CARTILAGE_HU = 760.0, 150.0, 95.0
 VERTEBRA_MM, FIRST_VERTEBRA = 21.8, 8.0
@@ -52,7 +53,7 @@ def around_cage(angle: Floats, z: Floats, out: float) -> NDArray[np.float64]:
     width = at_level(cage_width, z) + out
     front, back = at_level(cage_front, z) - out, at_level(cage_back, z) + out
     s, c = np.sin(angle), np.cos(angle)
-    power = 2 / 2.4
+    power = 2 / CAGE_POWER
     x = width * np.abs(s) ** power
     y = (front + back) / 2 + (back - front) / 2 * np.sign(c) * np.abs(c) ** power
     return np.column_stack([x, y, z]).astype(np.float64)
@@ -148,7 +149,7 @@ def spine(x: Floats, y: Floats, z: Floats) -> Floats:
     arch = np.maximum(arch, -(off - ry + 1.0))
     slant = w + 0.55 * (behind - 12.0)
     spinous = np.maximum(
-        np.maximum(np.abs(x) - 2.8, np.abs(slant) - 5.5), np.abs(behind - 26.0) - 15.0
+        np.maximum(np.abs(x) - 2.8, np.abs(slant) - 5.5), np.abs(behind - 21.0) - 12.0
     )
     swept = behind - 0.22 * np.abs(x) + 2.0
     wing = np.hypot(swept, w - 3.0) - 4.6
@@ -214,14 +215,10 @@ def paint_skeleton(
     for side in (-1, 1):
         ends = sorted((side * 62.0, side * 152.0))
         box = corner((ends[0], -10, -134), (ends[1], 112, 8))
-        paint_shape(
-            hu, bones, grid, moved(lambda x, y, z, s=side: scapula(x, y, z, s)), box, 1.6
-        )
+        paint_shape(hu, bones, grid, moved(partial(scapula, side=side)), box, 1.6)
         ends = sorted((side * 132.0, side * 200.0))
         box = corner((ends[0], -30, -24), (ends[1], 36, 90))
-        paint_shape(
-            hu, bones, grid, moved(lambda x, y, z, s=side: humerus(x, y, z, s)), box, 2.2
-        )
+        paint_shape(hu, bones, grid, moved(partial(humerus, side=side)), box, 2.2)
     grain = corner((-24, -10, -460), (24, 60, 60))
     hu[grain] += np.where(bones[grain], noise(grid, rng, grain, 3.0).full() * 35.0, 0.0)
     return bones

@@ -17,8 +17,9 @@ from napari_vaemed.data.phantom_fields import Floats, Point, ellipsoid, smooth_m
 
 LEVELS = (30.0, 5.0, -12.0, -32.0, -62.0, -100.0, -150.0, -200.0, -250.0, -320.0, -420.0)
 CAGE_WIDTH = (46.0, 56.0, 68.0, 86.0, 106.0, 121.0, 130.0, 133.0, 130.0, 126.0, 126.0)
-CAGE_FRONT = (-8.0, -16.0, -26.0, -40.0, -56.0, -70.0, -80.0, -84.0, -84.0, -82.0, -82.0)
-CAGE_BACK = (40.0, 48.0, 56.0, 66.0, 76.0, 83.0, 86.0, 84.0, 78.0, 72.0, 72.0)
+CAGE_FRONT = (-9.0, -18.0, -30.0, -45.0, -61.0, -75.0, -85.0, -89.0, -89.0, -87.0, -87.0)
+CAGE_BACK = (42.0, 50.0, 59.0, 70.0, 80.0, 87.0, 90.0, 88.0, 82.0, 76.0, 76.0)
+CAGE_POWER = 2.2
 SPINE_LEVELS = (40.0, 0.0, -60.0, -120.0, -180.0, -250.0, -420.0)
 SPINE = (4.0, 14.0, 32.0, 40.0, 40.0, 32.0, 22.0)
 
@@ -99,7 +100,7 @@ class Patient:
             z + wave(x, y, slice(6, 9)),
         )
 
-    def placed(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def placed(self, points: Floats) -> Floats:
         """Where standard points (n, 3) x, y, z lie in this patient (first order)."""
         x, y, z = (points[..., i].astype(np.float32) for i in range(3))
         moved = np.stack(self.warped(x, y, z), -1) - points
@@ -112,7 +113,7 @@ def cage(x: Floats, y: Floats, z: Floats) -> Floats:
     front, back = at_level(cage_front, z), at_level(cage_back, z)
     u = np.abs(x) / width
     v = np.abs(y - (front + back) / 2) / ((back - front) / 2)
-    rho = (u**2.4 + v**2.4) ** np.float32(1 / 2.4) + 1e-6
+    rho = (u**CAGE_POWER + v**CAGE_POWER) ** np.float32(1 / CAGE_POWER) + 1e-6
     slope = np.sqrt((u / width) ** 2 + (v / ((back - front) / 2)) ** 2) + 1e-6
     return rho * (rho - 1.0) / slope
 
@@ -133,7 +134,7 @@ def heart(x: Floats, y: Floats, z: Floats, size: float = 1.0) -> Floats:
     side = np.cross(axis, (0.0, 0.0, 1.0))
     side /= np.linalg.norm(side)
     up = np.cross(side, axis)
-    dx, dy, dz = x - 22.0, y + 30.0, z + 162.0
+    dx, dy, dz = x - 25.0, y + 30.0, z + 162.0
     u, v, w = (dx * a + dy * b + dz * c for a, b, c in np.stack([axis, side, up]).tolist())
     body = ellipsoid(u, v, w, (0, 0, 0), (66 * size, 45 * size, 43 * size))
     right = ellipsoid(x, y, z, (-14, -26, -156), (27 * size, 38 * size, 42 * size))
@@ -145,9 +146,7 @@ def spine_column(x: Floats, y: Floats, z: Floats) -> Floats:
     """The spine with the tissue beside and behind it, which the lungs never enter."""
     depth = at_level(spine_depth, z)
     round_front = np.hypot(x, y - depth) - 21.0
-    behind = smooth_max(
-        np.abs(x) - (19.0 + 0.25 * np.maximum(y - depth, 0.0)), depth - y, 4.0
-    )
+    behind = smooth_max(np.abs(x) - (18.0 + 0.14 * np.maximum(y - depth, 0.0)), depth - y, 4.0)
     return smooth_min(round_front, behind, 6.0)
 
 

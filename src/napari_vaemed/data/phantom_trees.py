@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vaemed.data.phantom_fields import Tubes
+from napari_vaemed.data.phantom_tubes import Tubes
 
 MURRAY = 1 / 2.8
 
@@ -59,9 +59,7 @@ def halves(points: NDArray[np.float64], lobes: NDArray[np.int64]) -> NDArray[np.
     return upper
 
 
-def grow(
-    root: NDArray[np.float64], points: NDArray[np.float64], lobes: NDArray[np.int64]
-) -> Tree:
+def grow(root: NDArray[np.float64], points: NDArray[np.float64], lobes: NDArray[np.int64]) -> Tree:
     """A tree from the root to every point (n, 3), branching lobe by lobe first."""
     nodes, parents, supplied = [np.asarray(root, float)], [0], [len(points)]
     todo = [(0, np.arange(len(points)))]
@@ -72,7 +70,7 @@ def grow(
             end = here[0]
         else:
             several = len(np.unique(lobes[members])) > 1
-            reach = 0.10 if several else 0.42
+            reach = 0.10 if several else 0.46
             end = nodes[parent] + reach * (here.mean(0) - nodes[parent])
         nodes.append(end)
         parents.append(parent)

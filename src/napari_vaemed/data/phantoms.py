@@ -54,7 +54,7 @@ class Phantom:
     ground_glass, consolidation : bool or None
         Where there is such disease.
     vessels : bool
-        Arteries and veins of the lungs.
+        Arteries and veins of the lungs, outside nodules.
     bones : bool
     """
 
@@ -162,7 +162,7 @@ def making_chest_phantom(
         planted,
         haze,
         dense,
-        vessels,
+        vessels & (found == 0),
         bones,
     )
 
@@ -190,9 +190,7 @@ def lung_labels(lungs: Lungs, windpipe: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return labels
 
 
-def scanned(
-    hu: Floats, grid: Grid, noise_hu: float, rng: np.random.Generator
-) -> NDArray[np.int16]:
+def scanned(hu: Floats, grid: Grid, noise_hu: float, rng: np.random.Generator) -> NDArray[np.int16]:
     """What a scanner would show: blurred by its resolution, with correlated noise."""
     z, y, x = grid.spacing
     sigma = (0.35 / z, RESOLUTION_MM / y, RESOLUTION_MM / x)

@@ -54,8 +54,9 @@ def write_model(path: Path, module: nn.Module, card: Mapping[str, Any]) -> Model
     weights = {name: value.detach().cpu().contiguous() for name, value in _state(module).items()}
     data = save(weights)
     sha256 = hashlib.sha256(data).hexdigest()
+    name = type(module).__name__
     about = {
-        "class": type(module).__name__,
+        "class": name,
         "arguments": constructor_arguments(module),
         "sha256": sha256,
         "card": dict(card),
@@ -65,7 +66,7 @@ def write_model(path: Path, module: nn.Module, card: Mapping[str, Any]) -> Model
     with replacing(path.with_suffix(".json")) as beside:
         beside.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     device = next(module.parameters()).device
-    return Model(about["class"], module.eval(), sha256, dict(card), str(device))
+    return Model(name, module.eval(), sha256, dict(card), str(device))
 
 
 def read_model(path: Path, device: str = "auto") -> Model:

@@ -44,9 +44,12 @@ class NoduleVAE(Protocol):
 
     Its constructor takes keyword-only, typed, defaulted arguments that JSON can hold, and keeps
     each under its own name: they are its configuration, its form and its flags.
+
+    ``latent_dims`` is the length d of the code, ``slices`` how many central slices it reads.
     """
 
     latent_dims: int
+    slices: int
 
     def posterior(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation, (n, d) each, of patches (n, 1, z, y, x) in [0, 1]."""

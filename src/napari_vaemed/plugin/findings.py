@@ -179,7 +179,6 @@ class Findings(QObject):
                 "border_color": YELLOW,
                 "size": 10,
                 "symbol": "ring",
-                "out_of_slice_display": True,
                 "units": "mm",
             }
             self._session.put_made(case, "Marker", (at, attributes, "points"))

@@ -33,6 +33,7 @@ class Patches(QObject):
         self._session = session
         self._finding: Finding | None = None
         self.difference = False
+        self.adding = False
         session.findings_changed.connect(self._on_findings_changed)
         session.answers.decoded.connect(self._on_decoded)
         session.answers.traversed.connect(self._on_traversed)
@@ -47,6 +48,7 @@ class Patches(QObject):
             return
         self.hide_twins()
         waiting = list(enumerate(zip(said.neighbours, pictures.twins, strict=True)))
+        self.adding = True
         self._add_twin(case, finding, waiting)
         self.look_at(case, finding)
 
@@ -85,6 +87,7 @@ class Patches(QObject):
     def _add_twin(self, case: Case, finding: Finding, waiting: list[Any]) -> None:
         """Add one twin, and the next when the window has had time to draw."""
         if not waiting or case is not self._session.case or finding is not self._finding:
+            self.adding = False
             return
         number, (neighbour, picture) = waiting.pop(0)
         row, column = divmod(number, TWINS_A_ROW)

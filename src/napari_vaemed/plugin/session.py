@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Layer
 
+HU_RANGE = (-1500.0, 3000.0)
+"""How far napari's contrast slider of a CT reaches."""
+
 
 @dataclass(frozen=True)
 class Message:
@@ -83,8 +86,8 @@ class Session(QObject):
 
     @property
     def busy(self) -> bool:
-        """Whether anything is being worked on."""
-        return bool(self.jobs.running)
+        """Whether anything is being worked on, or still to be drawn."""
+        return bool(self.jobs.running) or self.patches.adding
 
     def close(self) -> None:
         """Stop all work: the window goes."""
@@ -156,6 +159,7 @@ class Session(QObject):
     def _adopt(self, layer: Layer, volume: Volume) -> None:
         self.say("ct")
         self.cases[layer] = Case(layer, volume)
+        layer.contrast_limits_range = HU_RANGE
         self._turn_to(self.cases[layer])
 
     def _turn_to(self, case: Case | None) -> None:
@@ -222,16 +226,20 @@ class Session(QObject):
 
     def _on_lungs(self, case: Case, found: work.Lungs) -> None:
         case.lungs, case.lung_ml = found.labels, found.ml
-        self.put_made(case, "Lungs", found.layer)
+        layer = self.put_made(case, "Lungs", found.layer)
+        layer.contour = 1  # a tint would hide what is faint
         self.lungs_changed.emit()
         self.answers.warm_up()
 
     def _on_enhanced(self, case: Case, layer_data: Any) -> None:
-        self.put_made(case, "CLAHE", layer_data)
+        self.put_made(case, "CLAHE", layer_data, low=True)
         self.lungs_changed.emit()
 
-    def put_made(self, case: Case, what: str, layer_data: Any) -> Layer:
-        """Show a layer that belongs to a CT, in the place of an older one of the same kind."""
+    def put_made(self, case: Case, what: str, layer_data: Any, *, low: bool = False) -> Layer:
+        """Show a layer that belongs to a CT, instead of an older one of the same kind.
+
+        It lies on top of all others, or with ``low`` right above its CT.
+        """
         from napari.layers import Layer
 
         data, attributes, kind = layer_data
@@ -239,7 +247,7 @@ class Session(QObject):
         layer = Layer.create(data, {**attributes, "metadata": metadata}, kind)
         self.drop_made(case, what)
         case.made[what] = layer
-        self.insert(case, layer, above_all=kind != "image")
+        self.insert(case, layer, above_all=not low)
         return layer
 
     def drop_made(self, case: Case, what: str) -> None:

@@ -62,10 +62,15 @@ class Views(QObject):
 
     def _on_case_changed(self) -> None:
         viewer = self._session.viewer
+        # Around a CT the canvas is black in every theme, as on any reading station.
+        black = None if self._session.case is None else "black"
+        viewer.canvas.background_color_override = black
         if self._session.case is not None:
             scale_bar = viewer.canvas.overlays.scale_bar
             scale_bar.visible = True
             scale_bar.position = "bottom_left"
+            if viewer.dims.ndim == 3:
+                viewer.dims.axis_labels = ("z", "y", "x")
         self._on_axes()
 
     def _on_axes(self, event: Any = None) -> None:
@@ -91,8 +96,8 @@ class Views(QObject):
         """Keep the full CT out of 3-D, where it takes seconds to draw."""
         viewer, case = self._session.viewer, self._session.case
         if viewer.dims.ndisplay == 3 and case is not None:
-            full = (case.layer, case.made.get("CLAHE"), case.made.get("Lungs"))
-            self._hidden = [layer for layer in full if layer is not None and layer.visible]
+            flat = [layer for what, layer in case.made.items() if what not in (PREVIEW, "Marker")]
+            self._hidden = [layer for layer in (case.layer, *flat) if layer.visible]
             for layer in self._hidden:
                 layer.visible = False
             self._show_preview(case)
@@ -118,7 +123,7 @@ class Views(QObject):
 
     def _on_preview(self, case: Case, masked: bool, layer_data: Any) -> None:
         viewer = self._session.viewer
-        layer = self._session.put_made(case, PREVIEW, layer_data)
+        layer = self._session.put_made(case, PREVIEW, layer_data, low=True)
         layer.metadata["masked"] = masked
         if viewer.dims.ndisplay == 3 and case is self._session.case:
             layer.visible = True
@@ -132,6 +137,6 @@ def _letter(viewer: Any, place: str, letter: str) -> None:
     name = f"vaemed_{place}"
     overlays = viewer.canvas.overlays
     if name not in overlays:
-        overlays[name] = TextOverlay(position=place, font_size=14, box=False)
+        overlays[name] = TextOverlay(position=place, font_size=14)
     overlays[name].text = letter
     overlays[name].visible = bool(letter)

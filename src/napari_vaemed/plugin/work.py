@@ -65,7 +65,7 @@ def lungs(volume: Volume) -> Work[Lungs]:
     labels = yield from segment_lungs(volume)
     colours: dict[Any, Any] = {None: "transparent", **LUNG_COLOURS}
     layer = labels_to_layer(
-        labels, volume, "Lungs", opacity=0.3, colormap=DirectLabelColormap(color_dict=colours)
+        labels, volume, "Lungs", opacity=0.8, colormap=DirectLabelColormap(color_dict=colours)
     )
     return Lungs(labels, lung_ml(labels, volume.spacing), layer)
 

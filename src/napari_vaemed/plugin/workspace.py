@@ -19,6 +19,7 @@ def open_workspace(viewer: Any) -> dict[str, QWidget]:
     docks, widgets = [], {}
     for name in DOCKS:
         dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
+        dock.setWindowTitle(name)  # on the tab there is no room for the plugin's name
         docks.append(dock)
         widgets[name] = widget
     window = docks[0].parent()

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.segmentation import watershed
 
 from napari_vaemed.data.labels import AIRWAYS, LEFT_LUNG, RIGHT_LUNG
 from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.preprocessing.body import surrounded_by_body
 from napari_vaemed.segmentation.airways import find_trachea, grow_airways
-from napari_vaemed.segmentation.morphology import WORD, Box, PackedMask, close, spread
+from napari_vaemed.segmentation.morphology import WORD, Box, PackedMask, close, grow_apart, spread
+from napari_vaemed.segmentation.sides import right_and_left
 
 LUNG_HU = -400
 """Below: air or aerated lung."""
@@ -37,7 +37,9 @@ PARENCHYMA_HU = (-955.0, -450.0)
 EMPHYSEMA_HU, WHOLE_LUNG_ML = -985.0, 500.0
 """A piece as large as a lung may be as dark as this."""
 
-SMALLEST_ML = 30.0
+SMALLEST_ML, SMALLEST_ML_PER_MM = 30.0, 0.8
+"""A smaller piece is not taken for lung; in a thin slab the second counts."""
+
 LARGEST_FILLED_ML = 150.0
 REJOIN_MM = 10.0
 CLOSING_MM = 8.0
@@ -59,6 +61,8 @@ class Cells:
         The middle voxel of each cell.
     air : (z, y, x) bool
         Cells almost all of whose voxels are air.
+    beyond : (z, y, x) bool
+        Cells outside the field of view, where the padding's value could also be air's.
     factors : (z, y, x)
         Voxels in a cell.
     spacing : (z, y, x) mm
@@ -66,6 +70,7 @@ class Cells:
 
     hu: NDArray[np.int16]
     air: NDArray[np.bool_]
+    beyond: NDArray[np.bool_]
     factors: tuple[int, int, int]
     spacing: tuple[float, float, float]
 
@@ -107,11 +112,17 @@ def segment_lungs(volume: Volume) -> Work[NDArray[np.uint8]]:
     yield Progress("Following the airways", 1, 5)
     airways = _airways(volume, air, cells, inside)
     yield Progress("Finding the lungs", 2, 5)
-    right, left, elsewhere = _lung_cells(cells, inside, _to_cells(airways, cells.factors))
+    tubes = _to_cells(airways, cells.factors)
+    try:
+        pieces, elsewhere = _lung_pieces(cells, inside, tubes)
+    except NoLungs:
+        beside = surrounded_by_body(cells.hu, cells.spacing, cut_by_view=True)
+        pieces, elsewhere = _lung_pieces(cells, beside, tubes)
+    right, left = right_and_left(pieces, cells.hu, cells.spacing, _scanner_middle(volume, cells))
     yield Progress("Drawing the lungs' edges", 3, 5)
     box = _around(right | left, cells, volume.shape, CLOSING_MM + REJOIN_MM)
-    both = _aerated(cells, (right, left, elsewhere), air, airways, box)
-    both = _grow_apart(both[:2], both[2], volume.spacing)
+    right_air, left_air, rest = _aerated(cells, (right, left, elsewhere), air, airways, box)
+    both = grow_apart(right_air, left_air, rest, round(REJOIN_MM / min(volume.spacing)))
     yield Progress("Taking in vessels and nodules", 4, 5)
     with ThreadPoolExecutor(2) as pool:
         solid = list(pool.map(lambda side: _solid(side, cells, volume.spacing), both))
@@ -153,12 +164,28 @@ def _survey(volume: Volume) -> tuple[PackedMask, Cells]:
     middle = volume.hu[min(fz // 2, volume.shape[0] - 1) :: fz, fy // 2 :: fy, fx // 2 :: fx]
     hu = np.pad(middle, [(0, s - n) for s, n in zip(shape, middle.shape, strict=True)], "edge")
     spacing = tuple(s * f for s, f in zip(volume.spacing, factors, strict=True))
+    beyond = _beyond_view(hu, volume)
     return PackedMask(packed, volume.shape[2]), Cells(
         hu,
-        share >= CELL_AIR * voxels,
+        (share >= CELL_AIR * voxels) & ~beyond,
+        beyond,
         factors,
         (spacing[0], spacing[1], spacing[2]),
     )
+
+
+def _beyond_view(hu: NDArray[np.int16], volume: Volume) -> NDArray[np.bool_]:
+    """Cells of a padding as high as air, known by lying at the edge and never varying."""
+    floor = int(hu.min()) if volume.padding is None else volume.padding
+    if floor <= PADDING_HU or floor > LUNG_HU:
+        return np.zeros(hu.shape, bool)
+    flat = ndimage.binary_opening(hu <= floor, ndimage.generate_binary_structure(3, 1))
+    pieces, count = ndimage.label(flat)
+    at_edge = np.zeros(count + 1, bool)
+    for axis in (1, 2):
+        at_edge[np.take(pieces, (0, -1), axis=axis)] = True
+    at_edge[0] = False
+    return at_edge[pieces]
 
 
 def _cell_factors(volume: Volume) -> tuple[int, int, int]:
@@ -213,96 +240,40 @@ def _to_cells(mask: PackedMask, factors: tuple[int, int, int]) -> NDArray[np.boo
     return np.logical_or.reduceat(lines, np.arange(0, mask.width, fx), axis=2)
 
 
-def _lung_cells(
+def _lung_pieces(
     cells: Cells, inside: NDArray[np.bool_], airways: NDArray[np.bool_]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Cells of the right lung, of the left lung, and of air that is neither."""
+) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    """Connected pieces of lung, numbered, and all cells that cannot be lung."""
     cross = ndimage.generate_binary_structure(3, 1)
     wall = ndimage.binary_dilation(airways, cross)
     pieces, count = ndimage.label(cells.air & ~wall)
     ml = np.bincount(pieces.ravel(), minlength=count + 1) * cells.ml
     n = np.maximum(ml / cells.ml, 1)
     enclosed = np.bincount(pieces[inside], minlength=count + 1) / n
-    lung = (ml > SMALLEST_ML) & (enclosed > 0.6)
-    lung[0] = False
-    for number in np.flatnonzero(lung):
-        median = np.median(cells.hu[pieces == number])
-        darkest = EMPHYSEMA_HU if ml[number] > WHOLE_LUNG_ML else PARENCHYMA_HU[0]
-        lung[number] = darkest < median < PARENCHYMA_HU[1]
-    if not lung.any():
-        gas = float(ml[1:][enclosed[1:] > 0.6].sum())
-        raise NoLungs(_nothing_found("none of that density inside a body", gas))
-    middle = np.nonzero(inside.any(axis=(0, 1)))[0].mean()
-    elsewhere = (pieces > 0) & ~lung[pieces]
-    right, left = _sides(cells, np.where(lung[pieces], pieces, 0), middle)
-    return right, left, elsewhere
+    smallest = min(SMALLEST_ML, SMALLEST_ML_PER_MM * cells.hu.shape[0] * cells.spacing[0])
+    large = np.flatnonzero(ml > smallest)[1:]
+    medians = {int(i): float(np.median(cells.hu[pieces == i])) for i in large if enclosed[i] > 0.6}
+    lungs = [i for i, median in medians.items() if _is_parenchyma(median, float(ml[i]))]
+    if not lungs:
+        raise NoLungs(_nothing_found(smallest, float(ml[list(medians)].sum())))
+    lung = np.isin(np.arange(count + 1), lungs)
+    return np.where(lung[pieces], pieces, 0), cells.beyond | ((pieces > 0) & ~lung[pieces])
 
 
-def _sides(
-    cells: Cells, pieces: NDArray[np.int32], middle: float
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Give each piece to a side; cut the ones that are both lungs at once."""
-    right = np.zeros(pieces.shape, bool)
-    left = np.zeros(pieces.shape, bool)
-    for number in np.unique(pieces[pieces > 0]):
-        piece = pieces == number
-        columns = piece.sum(axis=(0, 1))
-        on_right = columns[: round(middle)].sum() / columns.sum()
-        if 0.2 < on_right < 0.8 and (cut := _cut_in_two(piece, cells, middle)) is not None:
-            right |= cut[0]
-            left |= cut[1]
-        elif on_right > 0.5:
-            right |= piece
-        else:
-            left |= piece
-    return right, left
+def _scanner_middle(volume: Volume, cells: Cells) -> float | None:
+    """Column of cells where the patient's x is 0 mm; None when the volume has no position."""
+    if not any(volume.origin):
+        return None
+    middle = np.array(volume.shape) / 2
+    step = volume.direction[0, 0] * volume.spacing[2]
+    if abs(step) < 1e-6:
+        return None
+    return float(middle[2] - volume.to_world(middle)[0] / step) / cells.factors[2]
 
 
-def _cut_in_two(
-    piece: NDArray[np.bool_], cells: Cells, middle: float
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
-    """Cut where the two lungs touch: along the densest sheet between their cores.
-
-    Cores are what is left of either side when the piece is eroded until it falls apart.
-    """
-    box = ndimage.find_objects(piece.view(np.uint8))[0]
-    within = np.pad(piece[box], 1)
-    depth = ndimage.distance_transform_edt(within, cells.spacing)
-    hu = np.pad(cells.hu[box], 1, mode="edge")
-    middle = middle - box[2].start + 1
-    for radius in np.arange(1.0, 6.0) * max(cells.spacing[1:]):
-        cores, count = ndimage.label(depth > radius)
-        size = np.bincount(cores.ravel(), minlength=count + 1)
-        x = ndimage.center_of_mass(cores > 0, cores, np.arange(1, count + 1))
-        sides = [
-            [i for i in range(1, count + 1) if (x[i - 1][2] < middle) == is_right]
-            for is_right in (True, False)
-        ]
-        largest = [max(side, key=lambda i: size[i], default=0) for side in sides]
-        if all(i and size[i] > 0.08 * within.sum() for i in largest):
-            markers = np.isin(cores, largest[:1]) + 2 * np.isin(cores, largest[1:])
-            cut = watershed(hu, markers.astype(np.int32), mask=within)
-            halves = []
-            for side in (1, 2):
-                half = np.zeros(piece.shape, bool)
-                half[box] = (cut == side)[1:-1, 1:-1, 1:-1]
-                halves.append(half)
-            return halves[0], halves[1]
-    return None
-
-
-def _grow_apart(
-    sides: list[PackedMask], air: PackedMask, spacing: tuple[float, float, float]
-) -> list[PackedMask]:
-    """Grow both lungs into the air around them, a voxel at a time so that neither overruns."""
-    right, left = sides
-    for _ in range(round(REJOIN_MM / min(spacing))):
-        wider = spread(right, air.without(left), 1)
-        left_wider = spread(left, air.without(wider), 1)
-        if wider.count() == right.count() and left_wider.count() == left.count():
-            break
-        right, left = wider, left_wider
-    return [right, left]
+def _is_parenchyma(median_hu: float, ml: float) -> bool:
+    darkest, densest = PARENCHYMA_HU
+    return (EMPHYSEMA_HU if ml > WHOLE_LUNG_ML else darkest) < median_hu < densest
 
 
 def _around(
@@ -328,30 +299,37 @@ def _aerated(
     box: Box,
 ) -> list[PackedMask]:
     """Right lung, left lung, and all air that may be lung, voxel by voxel within the box."""
-    shape = (air.words.shape[0], air.words.shape[1], air.width)
-    right, left, elsewhere = (PackedMask.of(cells.to_voxels(k, shape)[box]) for k in kinds)
+    z, y, x = box
+    fz, fy, _ = cells.factors
+    rows = (slice(z.start // fz, -(-z.stop // fz)), slice(y.start // fy, -(-y.stop // fy)))
+    shape = (z.stop - z.start, y.stop - y.start, air.width)
+    right, left, elsewhere = (
+        PackedMask.of(cells.to_voxels(kind[rows], shape)).crop((slice(None), slice(None), x))
+        for kind in kinds
+    )
     here, tubes = air.crop(box), airways.crop(box)
     return [right & here, left & here, here.without(elsewhere).without(tubes)]
 
 
 def _solid(side: PackedMask, cells: Cells, spacing: tuple[float, float, float]) -> PackedMask:
     """One lung with its vessels and nodules: closed, and what is then walled in filled."""
-    closed = close(side, CLOSING_MM, spacing)
+    box = side.bounds(CLOSING_MM, spacing)
+    closed = close(side.crop(box), CLOSING_MM, spacing)
     rest, count = ndimage.label(~_to_cells(closed, cells.factors))
     ml = np.bincount(rest.ravel(), minlength=count + 1) * cells.ml
     hole = ml < LARGEST_FILLED_ML
     hole[0] = False
     for axis in range(3):
         hole[np.take(rest, (0, -1), axis=axis)] = False
-    if not hole.any():
-        return closed
-    shape = (closed.words.shape[0], closed.words.shape[1], closed.width)
-    core = PackedMask.of(cells.to_voxels(hole[rest], shape))
-    return closed | spread(core, ~closed, 2 * max(cells.factors))
+    if hole.any():
+        shape = (closed.words.shape[0], closed.words.shape[1], closed.width)
+        core = PackedMask.of(cells.to_voxels(hole[rest], shape))
+        closed |= spread(core, ~closed, 2 * max(cells.factors))
+    return closed.placed(box, side)
 
 
 def _labels(
-    aerated: list[PackedMask], solid: list[PackedMask], airways: PackedMask, box: Box
+    aerated: tuple[PackedMask, PackedMask], solid: list[PackedMask], airways: PackedMask, box: Box
 ) -> NDArray[np.uint8]:
     tubes = airways.crop(box)
     right = solid[0].without(aerated[1]).without(tubes)
@@ -362,10 +340,11 @@ def _labels(
     return labels
 
 
-def _nothing_found(why: str, gas_ml: float) -> str:
+def _nothing_found(smallest_ml: float, gas_ml: float) -> str:
+    darkest, densest = PARENCHYMA_HU
     return (
-        f"No lungs were found: looked for at least {SMALLEST_ML:.0f} ml of air between "
-        f"{PARENCHYMA_HU[0]:.0f} and {PARENCHYMA_HU[1]:.0f} HU surrounded by tissue, and found "
-        f"{why} ({gas_ml:.0f} ml of gas in all). Open a chest CT in Hounsfield units; if this is "
-        "one, check its rescale slope and intercept and its orientation."
+        f"No lungs were found: looked for at least {smallest_ml:.0f} ml of air of {darkest:.0f} to "
+        f"{densest:.0f} HU with tissue around it, and found {gas_ml:.0f} ml of gas but none of "
+        "that density. Open a chest CT in Hounsfield units; if this is one, check its rescale "
+        "slope and intercept and its orientation."
     )

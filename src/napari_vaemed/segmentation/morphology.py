@@ -57,6 +57,27 @@ class PackedMask:
         words = self.words[z, y, x.start // WORD : -(-x.stop // WORD)]
         return PackedMask(words, x.stop - x.start)
 
+    def placed(self, box: Box, like: PackedMask) -> PackedMask:
+        """Undo `crop`: this part in an otherwise empty mask of the other's shape."""
+        z, y, x = box
+        words = np.zeros_like(like.words)
+        words[z, y, x.start // WORD : -(-x.stop // WORD)] = self.words
+        return PackedMask(words, like.width)
+
+    def bounds(self, margin_mm: float, spacing: tuple[float, float, float]) -> Box:
+        """The box around the mask with a margin; along x in whole words. All of an empty mask."""
+        box = []
+        for axis, unit in enumerate((1, 1, WORD)):
+            others = tuple(a for a in range(3) if a != axis)
+            line = np.flatnonzero(np.bitwise_or.reduce(self.words, axis=others))
+            length = self.width if axis == 2 else self.words.shape[axis]
+            margin = -(-int(np.ceil(margin_mm / spacing[axis])) // unit)
+            start = max(int(line[0]) - margin, 0) * unit if len(line) else 0
+            stop = (int(line[-1]) + 1 + margin) * unit if len(line) else length
+            box.append(slice(start, min(stop, length)))
+        z, y, x = box
+        return z, y, x
+
     def __and__(self, other: PackedMask) -> PackedMask:
         return PackedMask(self.words & other.words, self.width)
 
@@ -116,16 +137,28 @@ def open_(mask: PackedMask, radius_mm: float, spacing: tuple[float, float, float
 
 def spread(seed: PackedMask, within: PackedMask, steps: int) -> PackedMask:
     """Grow the seed through face neighbours inside another mask, a number of voxels at most."""
-    grown = PackedMask(seed.words & within.words, seed.width)
+    grown = seed & within
     count = grown.count()
     for _ in range(steps):
-        wider = _face_neighbours(grown.words)
-        wider &= within.words
-        grown = PackedMask(wider, seed.width)
-        if (wider_count := grown.count()) == count:
+        grown = PackedMask(_face_neighbours(grown.words) & within.words, seed.width)
+        if count == (count := grown.count()):
             break
-        count = wider_count
     return grown
+
+
+def grow_apart(
+    one: PackedMask, other: PackedMask, within: PackedMask, steps: int
+) -> tuple[PackedMask, PackedMask]:
+    """Grow two masks through face neighbours inside a third, at one pace; neither overruns."""
+    count = one.count() + other.count()
+    for _ in range(steps):
+        wider = one.words | (_face_neighbours(one.words) & within.words & ~other.words)
+        one = PackedMask(wider, one.width)
+        wider = other.words | (_face_neighbours(other.words) & within.words & ~one.words)
+        other = PackedMask(wider, other.width)
+        if count == (count := one.count() + other.count()):
+            break
+    return one, other
 
 
 def _ball_rows(

@@ -22,7 +22,7 @@ from napari_vaemed.segmentation.nodule_box import NoduleBox, cut_box
 Mask = NDArray[np.bool_]
 Field = NDArray[np.floating]
 
-HALF_MM = 32.0
+HALVES_MM = (20.0, 32.0)
 STEP_MM = 1.0
 SNAP_MM = 3.0
 SMOOTHING_MM = 0.7
@@ -32,6 +32,7 @@ FAINTEST_HU, DENSEST_HU = -720.0, -380.0
 OPENINGS = (0.55, 0.7, 0.85)
 REGROW_MM = 1.0
 HALO_MM = 1.4
+FAR = 2.6
 
 
 class NoNodule(LookupError):
@@ -61,6 +62,9 @@ class _Growth:
     kept_ratio: float
     reach_ratio: float
     wall_share: float
+    nearby: float = 0
+    exits: float = 0
+    kept55: float = 0
 
 
 def segment_nodule(
@@ -75,9 +79,28 @@ def segment_nodule(
             f"The lung labels have shape {lungs.shape}, the volume {volume.shape}. "
             "Pass labels made on this volume."
         )
-    box = cut_box(volume, point, HALF_MM, STEP_MM, lungs)
-    scene, growth = _find(box)
+    scene, growth = _find_in_volume(volume, point, lungs)
     return _on_scan(volume, scene, growth)
+
+
+def _find_in_volume(volume, point, lungs, judge=True):
+    why = None
+    for half in HALVES_MM:
+        box = cut_box(volume, point, half, STEP_MM, lungs)
+        try:
+            scene, growth = _find(box, judge)
+        except NoNodule as no:
+            why = why or no
+            if half == HALVES_MM[-1] or "vessel" in str(no) or "normal" in str(no):
+                raise why
+            continue
+        if growth.radius < 7 and not _at_edge(growth.kept):
+            break
+    return scene, growth
+
+
+def _at_edge(mask: Mask) -> bool:
+    return any(bool(mask.take([0, 1, -2, -1], axis).any()) for axis in range(3))
 
 
 def _find(box: NoduleBox, judge: bool = True):
@@ -199,22 +222,31 @@ def _grow(scene: _Scene, core: float, fixed: bool = False) -> _Growth:
         radius = float(depth[z, y, x])
         inner = grown & (depth >= 0.6 * radius) & (_radii(box, (z, y, x)) <= radius)
         dense = inner & (smooth > threshold)
-        core = min(float(np.percentile(smooth[dense if dense.any() else inner], 60)), 100.0)
+        rank = 60
+        if dense.sum() < 0.8 * inner.sum():  # hollow: its wall is thin and the blur lowers it
+            dense = grown & (_radii(box, (z, y, x)) <= 1.3 * radius) & (smooth > threshold)
+            rank = 85
+        core = min(float(np.percentile(smooth[dense], rank)), 100.0)
     seed = (z, y, x)
     from_seed = _radii(box, seed)
     ball = max(int(((from_seed <= radius) & box.measured).sum()), 1)
+    kept55 = None
     for opening in OPENINGS:
         cores, _ = ndimage.label((depth > opening * radius) & grown)
         rest = cores == cores[seed]
         back = ndimage.distance_transform_edt(~rest) * box.step
         kept = grown & (back <= opening * radius + REGROW_MM)
         ratio = int((kept & box.measured).sum()) / ball
-        if ratio < 8:
+        kept55 = kept55 or ratio
+        if ratio < 8 and np.percentile(from_seed[kept], 98) < FAR * radius + 1:
             break
     rim = ndimage.binary_dilation(kept) & ~kept & box.measured
     wall = int((rim & ~scene.lung).sum()) / max(int(rim.sum()), 1)
+    nearby = (grown & (from_seed <= 2.5 * radius + 1) & box.measured).sum() / ball
+    shell = np.abs(from_seed - 2.2 * radius - 1) <= 0.5
+    exits = (grown & shell & box.measured).sum() * box.step**2 / (np.pi * radius**2)
     return _Growth(
-        grown, kept, threshold, seed, radius, ratio, _two_sided_reach(box, grown, seed) / radius, wall
+        grown, kept, threshold, seed, radius, ratio, _two_sided_reach(box, grown, seed) / radius, wall, nearby, exits, kept55
     )
 
 
@@ -245,16 +277,17 @@ def _with_halo(scene: _Scene, growth: _Growth) -> _Growth:
     """The same nodule with its ground-glass halo, if it has one wider than the scan's blur."""
     if growth.threshold < -560:
         return growth
-    faint = max(FAINTEST_HU, scene.lung_hu + 130)
+    faint = max(FAINTEST_HU, scene.lung_hu + 165)
+    apart = ndimage.distance_transform_edt(~growth.kept) * scene.box.step
+    shell = (apart > 1.2) & (apart <= 2.0) & scene.lung & scene.box.measured
+    if (scene.smooth[shell] > faint).mean() < 0.5:
+        return growth
     try:
         wide = _grow(scene, 2 * faint - scene.lung_hu, fixed=True)
         _refuse_other_things(scene, wide)
     except NoNodule:
         return growth
-    if not wide.kept[growth.seed] or wide.kept_ratio > 6:
-        return growth
-    radii = [(g.kept.sum() * 3 / (4 * np.pi)) ** (1 / 3) * scene.box.step for g in (growth, wide)]
-    return wide if radii[1] - radii[0] > HALO_MM else growth
+    return wide if wide.kept[growth.seed] else growth
 
 
 def _outside_lung(smooth: Field, away: Field) -> str:

@@ -47,7 +47,7 @@ def knn_bench(
     *,
     model: str = "GaussianVAE",
     arguments: Mapping[str, Any] | None = None,
-    epochs: int = 100,
+    epochs: int = 66,
     folds: int = 5,
     seed: int = 0,
     device: str = "cpu",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -10,6 +12,9 @@ from napari_vaemed.data.posterior import Posterior
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.io.checkpoints import Model
 from napari_vaemed.preprocessing.patch import PATCH_SHAPE, cut_patch
+
+if TYPE_CHECKING:
+    from napari_vaemed.models.protocols import NoduleVAE
 
 CHUNK = 64
 """Patches run through a network at once."""
@@ -45,11 +50,12 @@ def encode_patches(model: Model, hu: NDArray) -> Posterior:
 
     from napari_vaemed.models.networks import to_unit
 
+    vae = cast("NoduleVAE", model.module)
     means, sds = [], []
     with torch.inference_mode():
         for start in range(0, len(hu), CHUNK):
             part = torch.from_numpy(hu[start : start + CHUNK].astype(np.float32))
-            mean, sd = model.module.posterior(to_unit(part.to(model.device))[:, None])
+            mean, sd = vae.posterior(to_unit(part.to(model.device))[:, None])
             means.append(mean.float().cpu().numpy())
             sds.append(sd.float().cpu().numpy())
     return Posterior(np.concatenate(means), np.concatenate(sds))
@@ -72,7 +78,8 @@ def _decoded(
 
     from napari_vaemed.models.networks import to_hu
 
-    dims = model.module.latent_dims
+    vae = cast("NoduleVAE", model.module)
+    dims = vae.latent_dims
     if latents.ndim != 2 or latents.shape[1] != dims:
         raise ValueError(
             f"Latents must have shape (n, {dims}) for this model; got {latents.shape}."
@@ -82,7 +89,7 @@ def _decoded(
     with torch.inference_mode():
         for start in range(0, len(latents), CHUNK):
             part = torch.from_numpy(np.asarray(latents[start : start + CHUNK], np.float32))
-            ct, mask = model.module.decode(part.to(model.device))
+            ct, mask = vae.decode(part.to(model.device))
             rows = slice(start, start + len(part))
             pictures[rows] = to_hu(ct[:, 0].float()).round().to(torch.int16).cpu().numpy()
             masks[rows] = (mask[:, 0] > 0).cpu().numpy()

@@ -81,10 +81,10 @@ def voxel_at(volume: Volume, world: tuple[float, float, float]) -> tuple[float, 
 
 
 def where_to_click(
-    path: Path, volume: Volume, lungs: NDArray[np.uint8]
+    path: Path | None, volume: Volume, lungs: NDArray[np.uint8]
 ) -> Work[tuple[float, float, float] | None]:
     """First annotation beside a scan, else its most nodule-like spot, as a voxel (z, y, x)."""
-    for centre in annotations_beside(path, volume):
+    for centre in annotations_beside(path, volume) if path else ():
         voxel = volume.to_voxel(centre)
         if volume.contains(voxel):
             z, y, x = (float(v) for v in voxel)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from napari_vaemed.data.nodule_set import NoduleSet
 from napari_vaemed.data.progress import Progress
@@ -14,6 +14,7 @@ from napari_vaemed.io.nodules import read_nodule_set
 if TYPE_CHECKING:
     from torch import nn
 
+    from napari_vaemed.models.protocols import NoduleVAE
     from napari_vaemed.training.fit import Epoch
 
 MODEL_FILE = "nodule_vae.safetensors"
@@ -29,15 +30,15 @@ def train(
     *,
     model: str = "GaussianVAE",
     arguments: Mapping[str, Any] | None = None,
-    epochs: int = 200,
+    epochs: int = 125,
     batch: int = 96,
-    lr: float = 2e-3,
+    lr: float = 3e-3,
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
     resume: bool = False,
     save_every: int = 10,
-    bench_epochs: int = 100,
+    bench_epochs: int = 66,
 ) -> Generator[Progress | Epoch, None, Model]:
     """Train on a folder of labelled nodules; write the model with its card into ``out``.
 
@@ -65,12 +66,12 @@ def train(
     from napari_vaemed.training.samples import nodule_samples
     from napari_vaemed.workflow.bench import knn_bench
 
-    settings = {"batch": batch, "lr": lr, "seed": seed, "precision": precision}
+    settings: dict[str, Any] = {"batch": batch, "lr": lr, "seed": seed, "precision": precision}
     settings["device"] = choose_device(device)
     out.mkdir(parents=True, exist_ok=True)
     module = new_module(model, arguments or {}, seed)
     nodules = yield from read_nodule_set(folder)
-    samples = yield from nodule_samples(nodules, slices=module.slices, seed=seed)
+    samples = yield from nodule_samples(nodules, slices=cast("NoduleVAE", module).slices, seed=seed)
     checkpoint = out / STATE_FILE
     state = read_training(checkpoint) if resume and checkpoint.is_file() else None
     run = fit(module, samples, epochs=epochs, resume=state, **settings)

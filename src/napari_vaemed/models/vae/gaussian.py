@@ -45,7 +45,7 @@ class GaussianVAE(nn.Module):
     def __init__(
         self,
         *,
-        latent_dims: int = 32,
+        latent_dims: int = 24,
         slices: int = 4,
         encoder_width: int = 48,
         decoder_width: int = 24,
@@ -53,10 +53,10 @@ class GaussianVAE(nn.Module):
         beta: float = 1.0,
         free_nats: float = 0.05,
         mask_weight: float = 300.0,
-        rating_weight: float = 40.0,
-        volume_weight: float = 40.0,
-        view_weight: float = 20.0,
-        kinship_weight: float = 20.0,
+        rating_weight: float = 80.0,
+        volume_weight: float = 60.0,
+        view_weight: float = 30.0,
+        kinship_weight: float = 250.0,
     ) -> None:
         super().__init__()
         self.latent_dims = latent_dims

@@ -11,7 +11,8 @@ from qtpy.QtWidgets import QAbstractButton, QGridLayout, QWidget
 
 from napari_vaemed.plugin.parts.picture import paint_slice
 
-CARD = QSize(100, 138)
+NARROWEST = 96
+CAPTION = 38
 GAP = 6
 
 
@@ -61,7 +62,6 @@ class Gallery(QWidget):
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(GAP)
         self._grid.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-        self._columns = 3
 
     def exhibit(self, exhibits: Sequence[Exhibit]) -> None:
         """Show these pictures."""
@@ -76,14 +76,14 @@ class Gallery(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Use the width there is."""
         super().resizeEvent(event)
-        columns = max(2, (self.width() + GAP) // (CARD.width() + GAP))
-        if columns != self._columns:
-            self._columns = columns
-            self._arrange()
+        self._arrange()
 
     def _arrange(self) -> None:
+        columns = max(2, (self.width() + GAP) // (NARROWEST + GAP))
+        side = (self.width() - (columns - 1) * GAP) // columns
         for place, card in enumerate(self.cards):
-            self._grid.addWidget(card, place // self._columns, place % self._columns)
+            card.setFixedSize(side, side + CAPTION)
+            self._grid.addWidget(card, place // columns, place % columns)
 
 
 class Card(QAbstractButton):
@@ -95,11 +95,10 @@ class Card(QAbstractButton):
         self.setToolTip(exhibit.tooltip)
         self.setAccessibleName(f"{exhibit.chip} {exhibit.lines[0]} {exhibit.lines[1]}")
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setFixedSize(CARD)
 
     def sizeHint(self) -> QSize:
-        """The same for all."""
-        return CARD
+        """The narrowest it is drawn."""
+        return QSize(NARROWEST, NARROWEST + CAPTION)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw picture, chip, lines and focus."""

@@ -17,7 +17,7 @@ from napari_vaemed.plugin.session import session_of
 from napari_vaemed.plugin.theme import LUNG_WINDOW
 
 if TYPE_CHECKING:
-    from napari_vaemed.workflow.examine import Expert, LatentAxis
+    from napari_vaemed.workflow.examine import Described, Expert, LatentAxis
 
 
 class LatentWidget(Panel):
@@ -28,7 +28,7 @@ class LatentWidget(Panel):
         super().__init__("Latent", strip_of(self.session), partial(style_of, self.session))
         self._expert: Expert | None = None
         self._latents: NDArray[np.float32] | None = None
-        self._said: object = None
+        self._said: Described | None = None
         self.sliders: dict[int, ValueSlider] = {}
         self._build_pictures()
         self._build_sliders()
@@ -48,12 +48,9 @@ class LatentWidget(Panel):
 
     def reset(self) -> None:
         """Go back to the nodule as the model reads it."""
-        case = self.session.case
-        said = None if case is None else case.description_of(case.finding)
-        if said is not None:
-            self._latents = np.array(said.posterior.mean, np.float32)
-            for dim, slider in self.sliders.items():
-                slider.set_value(float(self._latents[dim]))
+        if self._said is not None:
+            self._latents = np.array(self._said.posterior.mean, np.float32)
+            self._set_sliders(self._latents)
             self.session.answers.decode(self._latents)
 
     def traverse(self, dim: int) -> None:
@@ -94,6 +91,8 @@ class LatentWidget(Panel):
         for old in self._rows.findChildren(QWidget):
             old.deleteLater()
         self._expert, self.sliders = expert, {}
+        if not expert.axes:
+            self._grid.addWidget(label("No latent of this model tells anything.", "quiet"), 0, 0)
         for row, axis in enumerate(expert.axes):
             slider = ValueSlider(axis.low, axis.high)
             slider.moved.connect(partial(self._on_moved, axis.dim))
@@ -127,7 +126,7 @@ class LatentWidget(Panel):
         pictures = case.pictures_of(case.finding)
         self._rows.setEnabled(said is not None)
         if said is None or pictures is None or expert is None:
-            self._said = None
+            self._said = self._latents = None
             for picture in self.pictures.values():
                 picture.show_slice(None, LUNG_WINDOW.limits, 32.0)
         elif said is not self._said:
@@ -136,7 +135,13 @@ class LatentWidget(Panel):
                 self._fill_sliders(expert)
             self._show("CT", pictures.query.hu)
             self._show("Read", said.reconstruction)
-            self.reset()
+            self._show("Now", said.reconstruction)
+            self._latents = np.array(said.posterior.mean, np.float32)
+            self._set_sliders(self._latents)
+
+    def _set_sliders(self, latents: NDArray[np.float32]) -> None:
+        for dim, slider in self.sliders.items():
+            slider.set_value(float(latents[dim]))
 
     def _on_moved(self, dim: int, value: float) -> None:
         if self._latents is not None:

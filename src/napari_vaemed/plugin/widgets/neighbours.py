@@ -11,6 +11,7 @@ from napari_vaemed.plugin.docks import NO_CT, Wiring, open_offers, strip_of, sty
 from napari_vaemed.plugin.parts.gallery import Exhibit, Gallery
 from napari_vaemed.plugin.parts.panel import Panel, button, label
 from napari_vaemed.plugin.parts.picture import grey_image
+from napari_vaemed.plugin.parts.share import ShareBar
 from napari_vaemed.plugin.patches import TWIN
 from napari_vaemed.plugin.preferences import keep_lidc_folder
 from napari_vaemed.plugin.session import session_of
@@ -18,8 +19,13 @@ from napari_vaemed.plugin.theme import LUNG_WINDOW, ink_on, malignancy_colour
 
 if TYPE_CHECKING:
     from napari_vaemed.plugin.twins import Picture, Pictures
-    from napari_vaemed.retrieval.neighbours import Neighbour
+    from napari_vaemed.retrieval.neighbours import Neighbour, Vote
     from napari_vaemed.workflow.examine import Described
+
+RULER = (
+    "What as many known nodules of the most similar volume vote: the answer of a ruler, to judge "
+    "the model's by"
+)
 
 
 class NeighboursWidget(Panel):
@@ -47,15 +53,13 @@ class NeighboursWidget(Panel):
             self.session.patches.hide_twins()
 
     def _build_vote(self) -> None:
-        self.vote = label("", "big")
-        self.vote.setWordWrap(True)
-        self.ruler = label("", "quiet")
-        self.ruler.setToolTip(
-            "What as many known nodules of the most similar volume vote: the answer of a ruler, "
-            "to judge the model's by"
-        )
-        self.add(self.vote)
-        self.add(self.ruler)
+        self.vote, self.ruler = label("", "big"), label("", "quiet")
+        self.vote_bar, self.ruler_bar = ShareBar(), ShareBar()
+        self.ruler.setToolTip(RULER)
+        for bar in (self.vote_bar, self.ruler_bar):
+            bar.setToolTip("Malignant (score 4–5), undecided (between), benign (1–2)")
+        for widget in (self.vote, self.vote_bar, self.ruler, self.ruler_bar):
+            self.add(widget)
 
     def _build_gallery(self) -> None:
         self.kind = label("", "quiet")
@@ -106,14 +110,18 @@ class NeighboursWidget(Panel):
         failed = "twins" in self.session.messages
         self.vote.setText("–" if failed else "Comparing…")
         self.ruler.setText("")
+        for bar in (self.vote_bar, self.ruler_bar):
+            bar.show_shares([])
         self.kind.setText("")
         self.gallery.exhibit([])
 
     def _show(self, said: Described, pictures: Pictures) -> None:
         self._shown = pictures
-        self.vote.setText(str(said.vote))
+        self.vote.setText(f"{said.vote.malignant} of {said.vote.k} malignant")
         self.vote.setToolTip(self._source())
-        self.ruler.setText(f"By volume alone: {said.ruler}")
+        self.vote_bar.show_shares(_shares(said.vote))
+        self.ruler.setText(f"By volume alone: {said.ruler.malignant} of {said.ruler.k} malignant")
+        self.ruler_bar.show_shares(_shares(said.ruler))
         true = sum(twin.true for twin in pictures.twins)
         if true == len(pictures.twins):
             self.kind.setText("Pictures: true CT crops of LIDC-IDRI.")
@@ -146,6 +154,14 @@ class NeighboursWidget(Panel):
         if folder:
             keep_lidc_folder(folder)
             self.session.answers.describe_again()
+
+
+def _shares(vote: Vote) -> tuple[tuple[int, str], ...]:
+    return (
+        (vote.malignant, malignancy_colour(5)),
+        (vote.undecided, malignancy_colour(3)),
+        (vote.benign, malignancy_colour(1)),
+    )
 
 
 def _exhibit(neighbour: Neighbour, picture: Picture) -> Exhibit:
