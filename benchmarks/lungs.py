@@ -24,7 +24,8 @@ from scipy import ndimage
 from napari_vaemed.data.phantoms import chest_phantom
 from napari_vaemed.data.progress import finish
 from napari_vaemed.data.volume import Volume
-from napari_vaemed.segmentation.lungs import LUNG_HU, PADDING_HU, lung_ml, segment_lungs
+from napari_vaemed.segmentation.cells import LUNG_HU, PADDING_HU
+from napari_vaemed.segmentation.lungs import lung_ml, segment_lungs
 
 SERIES = {
     "small_ct/cip_ct64_dicom": "small_ct/wholeLung-64.nrrd",

@@ -17,13 +17,23 @@ from napari_vaemed.data.phantoms import (
     making_chest_phantom,
 )
 
-SMALL = {"shape": (96, 150, 150), "spacing": (2.0, 2.2, 2.2)}
+SMALL = {"shape": (80, 128, 128), "spacing": (2.5, 2.6, 2.6)}
 SPHERES = tuple(NoduleSpec("solid", d) for d in (14.0, 18.0, 22.0))
 
 
 @pytest.fixture(scope="module")
 def chest() -> Phantom:
-    return chest_phantom(shape=(100, 170, 170), spacing=(2.8, 1.9, 1.9), seed=3)
+    return chest_phantom(shape=(100, 160, 160), spacing=(2.8, 2.0, 2.0), seed=3)
+
+
+@pytest.fixture(scope="module")
+def bare() -> Phantom:
+    return chest_phantom(**SMALL, seed=2, nodules=(), noise_hu=0.0)
+
+
+@pytest.fixture(scope="module")
+def spheres() -> Phantom:
+    return chest_phantom(**SMALL, seed=2, nodules=SPHERES, noise_hu=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -39,10 +49,19 @@ def many() -> Phantom:
 
 def within(phantom: Phantom, label: int, mm: float) -> np.ndarray:
     """Voxels at most ``mm`` from a nodule's voxels."""
-    distance = ndimage.distance_transform_edt(
-        phantom.nodules != label, sampling=phantom.volume.spacing
+    margin = [int(np.ceil(mm / s)) + 2 for s in phantom.volume.spacing]
+    box = tuple(
+        slice(max(cut.start - m, 0), cut.stop + m)
+        for cut, m in zip(ndimage.find_objects(phantom.nodules)[label - 1], margin, strict=True)
     )
-    return distance <= mm
+    near = np.zeros(phantom.volume.shape, bool)
+    near[box] = (
+        ndimage.distance_transform_edt(
+            phantom.nodules[box] != label, sampling=phantom.volume.spacing
+        )
+        <= mm
+    )
+    return near
 
 
 def test_every_kind_is_planted_by_default(chest: Phantom) -> None:
@@ -64,14 +83,12 @@ def test_voxel_count_agrees_with_the_true_volume_of_larger_nodules(chest: Phanto
             assert counted == pytest.approx(nodule.volume_mm3, rel=0.15), nodule
 
 
-def test_added_mass_is_volume_times_contrast() -> None:
-    bare = chest_phantom(**SMALL, seed=2, nodules=(), noise_hu=0.0)
-    full = chest_phantom(**SMALL, seed=2, nodules=SPHERES, noise_hu=0.0)
-    step = full.volume.hu.astype(float) - bare.volume.hu
-    for nodule in full.planted:
-        near = within(full, nodule.label, 6.0)
-        lung = bare.volume.hu[full.nodules == nodule.label].astype(float).mean()
-        volume = step[near].sum() * full.volume.voxel_mm3 / (nodule.hu - lung)
+def test_added_mass_is_volume_times_contrast(bare: Phantom, spheres: Phantom) -> None:
+    step = spheres.volume.hu.astype(float) - bare.volume.hu
+    for nodule in spheres.planted:
+        near = within(spheres, nodule.label, 6.0)
+        lung = bare.volume.hu[spheres.nodules == nodule.label].astype(float).mean()
+        volume = step[near].sum() * spheres.volume.voxel_mm3 / (nodule.hu - lung)
         assert volume == pytest.approx(nodule.volume_mm3, rel=0.05)
 
 
@@ -85,9 +102,11 @@ def test_core_has_the_stated_density(chest: Phantom) -> None:
     for nodule in chest.planted:
         assert nodule.hu == CORE_HU[nodule.kind]
         if nodule.kind in ("solid", "juxtapleural", "juxtavascular", "spiculated"):
-            rim = within(chest, nodule.label, 0.0)
-            inner = ndimage.distance_transform_edt(rim, sampling=chest.volume.spacing)
-            core = chest.volume.hu[inner >= 0.75 * inner.max()]
+            box = ndimage.find_objects(chest.nodules)[nodule.label - 1]
+            mask = np.pad(chest.nodules[box] == nodule.label, 1)
+            inner = ndimage.distance_transform_edt(mask, sampling=chest.volume.spacing)
+            inner = inner[1:-1, 1:-1, 1:-1]
+            core = chest.volume.hu[box][inner >= 0.75 * inner.max()]
             if nodule.diameter_mm > 9:
                 assert core.mean() == pytest.approx(nodule.hu, abs=30)
 
@@ -172,18 +191,18 @@ def test_trachea_leads_from_above_the_lungs_to_both(chest: Phantom) -> None:
         assert (ndimage.binary_dilation(airways, iterations=2) & (chest.lungs == side)).any()
 
 
-def test_the_same_seed_repeats_and_another_differs() -> None:
-    one, again = (chest_phantom(**SMALL, seed=8, nodules=SPHERES) for _ in range(2))
-    other = chest_phantom(**SMALL, seed=9, nodules=SPHERES)
-    np.testing.assert_array_equal(one.volume.hu, again.volume.hu)
-    assert one.planted == again.planted
-    assert (one.lungs != other.lungs).mean() > 0.005
+def test_the_same_seed_repeats_and_another_differs(bare: Phantom, spheres: Phantom) -> None:
+    again = chest_phantom(**SMALL, seed=2, nodules=SPHERES, noise_hu=0.0)
+    np.testing.assert_array_equal(spheres.volume.hu, again.volume.hu)
+    assert spheres.planted == again.planted
+    other = chest_phantom(**SMALL, seed=9, nodules=(), noise_hu=0.0)
+    assert (bare.lungs != other.lungs).mean() > 0.005
 
 
-def test_noise_has_the_stated_deviation() -> None:
-    quiet, loud = (chest_phantom(**SMALL, seed=6, nodules=(), noise_hu=s) for s in (0.0, 30.0))
-    difference = loud.volume.hu.astype(float) - quiet.volume.hu
-    flesh = (quiet.volume.hu > 0) & (quiet.volume.hu < 100)
+def test_noise_has_the_stated_deviation(bare: Phantom) -> None:
+    loud = chest_phantom(**SMALL, seed=2, nodules=(), noise_hu=30.0)
+    difference = loud.volume.hu.astype(float) - bare.volume.hu
+    flesh = (bare.volume.hu > 0) & (bare.volume.hu < 100)
     assert difference[flesh].std() == pytest.approx(30.0, rel=0.05)
     assert difference[flesh].mean() == pytest.approx(0.0, abs=0.5)
 
@@ -195,7 +214,9 @@ def test_ground_glass_is_hazy_bilateral_and_peripheral(sick: Phantom) -> None:
     assert -720 < np.median(sick.volume.hu[clear]) < -450
     for side in (RIGHT_LUNG, LEFT_LUNG):
         assert 0.03 < sick.ground_glass[sick.lungs == side].mean() < 0.7
-    depth = ndimage.distance_transform_edt(np.isin(sick.lungs, (1, 2)), sampling=(2.0, 2.2, 2.2))
+    depth = ndimage.distance_transform_edt(
+        np.isin(sick.lungs, (1, 2)), sampling=sick.volume.spacing
+    )
     assert depth[sick.ground_glass].mean() < depth[healthy].mean()
 
 
@@ -216,7 +237,7 @@ def test_a_healthy_phantom_has_no_disease_masks(chest: Phantom) -> None:
 def test_side_and_zone_are_obeyed() -> None:
     spec = NoduleSpec("solid", 12.0, "left", "lower")
     scan = chest_phantom(**SMALL, seed=1, nodules=[spec])
-    x, _, z = scan.planted[0].centre_mm
+    x = scan.planted[0].centre_mm[0]
     heights = np.argwhere(scan.lungs == LEFT_LUNG)[:, 0]
     index = scan.volume.to_voxel(scan.planted[0].centre_mm)
     assert x > 0
@@ -241,8 +262,8 @@ def test_steps_are_told_while_it_is_made() -> None:
 
 
 def test_too_many_nodules_are_refused_in_words() -> None:
-    with pytest.raises(ValueError, match="No room in these lungs for 60 nodules"):
-        chest_phantom(**SMALL, nodules=[NoduleSpec("solid", 38.0)] * 60)
+    with pytest.raises(ValueError, match="No room in these lungs for 14 nodules"):
+        chest_phantom(**SMALL, nodules=[NoduleSpec("solid", 38.0)] * 14)
 
 
 @pytest.mark.parametrize(

@@ -113,3 +113,89 @@ def test_a_slice_without_body_comes_through():
 def test_parameters_out_of_range_are_refused(slab, wrong, message):
     with pytest.raises(ValueError, match=message):
         finish(clahe(slab, **wrong))
+
+
+def test_levels_are_those_of_opencv():
+    """``cv2.createCLAHE(0.05 * 256, (4, 4)).apply(levels)`` of OpenCV 5.0: row 5 and diagonal."""
+    y, x = np.mgrid[:32, :32]
+    levels = (y * y + 3 * x * x // 4 + x * y) % 200
+    volume = Volume(levels.astype(np.int16)[None], (1.0, 1.0, 1.0))
+    out = finish(
+        clahe(
+            volume,
+            window=(127.5, 255),
+            clip_limit=0.05,
+            tile_mm=8.0,
+            inside=np.ones(volume.shape, bool),
+        )
+    )[0]
+    row = [
+        88,
+        98,
+        123,
+        146,
+        171,
+        175,
+        176,
+        178,
+        180,
+        185,
+        202,
+        216,
+        244,
+        16,
+        42,
+        78,
+        119,
+        159,
+        202,
+        243,
+        38,
+        82,
+        129,
+        180,
+        229,
+        26,
+        83,
+        139,
+        206,
+        4,
+        64,
+        131,
+    ]
+    diagonal = [
+        8,
+        16,
+        48,
+        92,
+        155,
+        175,
+        184,
+        200,
+        232,
+        37,
+        99,
+        170,
+        255,
+        86,
+        183,
+        28,
+        138,
+        250,
+        127,
+        245,
+        131,
+        18,
+        167,
+        73,
+        239,
+        156,
+        82,
+        14,
+        203,
+        143,
+        108,
+        56,
+    ]
+    assert np.abs(out[5] - row).max() <= 1
+    assert np.abs(out.diagonal() - diagonal).max() <= 1

@@ -125,6 +125,18 @@ def test_thick_slices_and_a_coarse_grid_agree_with_the_fine_one(small_phantom, l
         assert dice(found == side, labels[::2, ::2, ::2] == side) > 0.96
 
 
+def test_thin_slices_agree_with_thick_ones(small_phantom, labels):
+    z, y, x = small_phantom.volume.spacing
+    thin = on_another_grid(
+        small_phantom.volume,
+        np.repeat(small_phantom.volume.hu[20:60], 5, axis=0),
+        spacing=(z / 5, y, x),
+    )
+    found = finish(segment_lungs(thin))[2::5]
+    for side in (RIGHT_LUNG, LEFT_LUNG):
+        assert dice(found == side, labels[20:60] == side) > 0.97
+
+
 def test_lungs_that_touch_are_cut_where_they_touch():
     z, y, x = np.mgrid[:40, :90, :120] * 3.0
     hu = np.full(z.shape, 40, np.int16)

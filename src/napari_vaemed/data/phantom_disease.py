@@ -31,7 +31,7 @@ def paint_ground_glass(
 
         where = texture(30.0) + 0.5 * texture(12.0)
         where += 1.1 - depth / 14.0 + np.clip((-z - 110.0) / 110.0, -0.8, 0.7) + 0.008 * y
-        amount = np.clip((where - 0.55) * 1.6, 0.0, 1.0) * fraction(-depth, grid.voxel_mm)
+        amount = np.clip((where - 0.8) * 1.6, 0.0, 1.0) * fraction(-depth, grid.voxel_mm)
         lines = np.minimum(np.abs(texture(7.0)), np.abs(texture(7.0)))
         paving = np.clip(1.0 - lines / 0.16, 0.0, 1.0) * 130.0
         haze = GROUND_GLASS_HU + paving + 40.0 * texture(5.0)
@@ -73,7 +73,9 @@ def paint_consolidation(
     halo = np.clip(0.5 - rough / 14.0, 0.0, 1.0) * fraction(inside, grid.voxel_mm)
     here = hu[box]
     here += halo * 0.7 * np.maximum(-500.0 - here, 0.0)
-    solid = np.clip(0.5 - rough / 5.0, 0.0, 1.0) * fraction(inside, grid.voxel_mm)
+    # a voxel into the wall, or the pleura's partial volume leaves a dark line
+    reach = np.maximum(distance - np.float32(grid.voxel_mm), fissure)
+    solid = np.clip(0.5 - rough / 5.0, 0.0, 1.0) * fraction(reach, grid.voxel_mm)
     here += solid * (CONSOLIDATION_HU - here)
     mask = np.zeros(grid.shape, bool)
     mask[box] = edge < 0

@@ -222,7 +222,8 @@ def interpolated(coarse: Floats, coarse_axes: Axes, step: float, grid: Grid, box
 
 
 def field(grid: Grid, shape: Shape, box: Box, step: float = 4.0) -> Smooth:
-    """A shape in a box of the grid, through a lattice of ``step`` mm."""
+    """A shape in a box of the grid, through a lattice of ``step`` mm (coarser on a coarse grid)."""
+    step = max(step, 1.6 * grid.voxel_mm)
     z, y, x = lattice([axis[cut] for axis, cut in zip(grid.axes, box, strict=True)], step)
     sz, sy, sx = (np.float32(s) for s in grid.stretch)
     top = np.float32(grid.top)

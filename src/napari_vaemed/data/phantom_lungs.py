@@ -79,7 +79,7 @@ def spread(
 
 def build_lungs(grid: Grid, patient: thorax.Patient, rng: np.random.Generator) -> Lungs:
     """Shapes and trees of both lungs."""
-    count = int(np.clip(1500 / grid.voxel_mm, 200, 1300))
+    count = int(np.clip(1500 / grid.voxel_mm**1.5, 150, 1300))
     carina = grid.world(patient.placed(np.array(CARINA)))
     distance, boxes, blood, air, pipes = {}, {}, [], [], []
     for side in (RIGHT, LEFT):
@@ -88,7 +88,7 @@ def build_lungs(grid: Grid, patient: thorax.Patient, rng: np.random.Generator) -
         points = spread(grid, distance[side], boxes[side], count, rng)
         lobe = thorax.lobes(grid.standard(points), patient, side)
         artery = grow(grid.world(patient.placed(hilum)), points, lobe)
-        wide = artery.radii(0.45)
+        wide = artery.radii(0.5)
         lumen = 0.9 * wide
         bronchus = beside(artery, wide + 1.25 * lumen + 0.3, np.array((-side * 0.3, 0.7, 0.6)))
         blood.append(tubes(artery, wide))
@@ -103,7 +103,7 @@ def build_lungs(grid: Grid, patient: thorax.Patient, rng: np.random.Generator) -
             if group.any():
                 root = np.array((side * 30.0, -4.0 if not low else 10.0, -128.0 - 14.0 * low))
                 vein = grow(grid.world(patient.placed(root)), points[group], lobe[group])
-                blood.append(tubes(vein, vein.radii(0.42)))
+                blood.append(tubes(vein, vein.radii(0.47)))
     top = np.array([(-1, -20, 60), (-1, -15, 0), (-3, -7, -50), CARINA], float)
     pipes.append(Tubes.along(grid.world(patient.placed(top)), 8.8))
     return Lungs(distance, boxes, Tubes.together(blood), Tubes.together(air), Tubes.together(pipes))

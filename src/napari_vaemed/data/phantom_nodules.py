@@ -106,14 +106,14 @@ class PlantedNodule:
 
 @dataclass(frozen=True, eq=False)
 class Body:
-    """A star-shaped body: radius = scale * (1 + bumps + spikes) in each direction.
+    """A star-shaped body: radius = scale * (1 + bumps) in each direction.
 
     Parameters
     ----------
     scale : float
         mm.
-    bumps, spikes : (n, 5)
-        Direction x, y, z, height relative to the radius, and sharpness.
+    bumps : (n, 5)
+        Direction x, y, z, height relative to the radius, and sharpness; sharp ones are spikes.
     """
 
     scale: float
@@ -123,11 +123,11 @@ class Body:
     def drawn(cls, rng: np.random.Generator, kind: str) -> Body:
         """A random body of unit scale."""
         soft = 7
-        heights, sharpness = rng.uniform(-0.09, 0.09, soft), rng.uniform(2.0, 5.0, soft)
+        heights, sharpness = rng.uniform(-0.13, 0.13, soft), rng.uniform(2.0, 7.0, soft)
         if kind == "spiculated":
-            spikes = int(rng.integers(9, 15))
-            heights = np.concatenate([heights, rng.uniform(0.35, 0.75, spikes)])
-            sharpness = np.concatenate([sharpness, rng.uniform(35.0, 60.0, spikes)])
+            spikes = int(rng.integers(14, 21))
+            heights = np.concatenate([heights, rng.uniform(0.3, 0.65, spikes)])
+            sharpness = np.concatenate([sharpness, rng.uniform(60.0, 110.0, spikes)])
         directions = rng.standard_normal((len(heights), 3))
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         return cls(1.0, np.column_stack([directions, heights, sharpness]))
@@ -242,7 +242,7 @@ def layers(kind: str, relative: Floats) -> tuple[Floats, float]:
     core = CORE_HU[kind]
     hu = np.full(relative.shape, core, np.float32)
     if kind == "part-solid":
-        hu[relative > 0.6] = -520.0
+        hu[relative > 0.55] = -520.0
     elif kind == "calcified":
         hu[relative > 0.7] = 60.0
     elif kind == "cavitated":
@@ -266,7 +266,11 @@ def plant(
     seat, inside, relative = sized(grid, centre, body, spec.diameter_mm, bound)
     amount = seat.per_voxel(inside.astype(np.float32))
     inner, core = layers(spec.kind, relative)
-    sheer = seat.per_voxel(inside * inner)
+    painted, share = inside, amount
+    if bound is not None:  # a voxel into the wall, or its partial volume leaves a dark line
+        painted = (relative < 1) & (seat.refined(bound[seat.box]) < grid.voxel_mm)
+        share = seat.per_voxel(painted.astype(np.float32))
+    sheer = seat.per_voxel(painted * inner)
     old = hu[seat.box]
     if spec.kind in ("ground-glass", "part-solid"):
         texture = ndimage.gaussian_filter(
@@ -275,7 +279,7 @@ def plant(
         new = sheer + amount * texture + (1 - amount) * old
         hu[seat.box] = np.where(amount > 0, np.maximum(new, old), old)
     else:
-        hu[seat.box] = sheer + (1 - amount) * old
+        hu[seat.box] = sheer + (1 - share) * old
     labels[seat.box][amount >= 0.5] = label
     volume = float(inside.sum() * np.prod(np.divide(grid.spacing, seat.fine)))
     x, y, z = (

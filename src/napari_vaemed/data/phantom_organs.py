@@ -26,12 +26,11 @@ from napari_vaemed.data.phantom_fields import (
 from napari_vaemed.data.phantom_thorax import (
     LEVELS,
     Patient,
-    at_level,
+    Profile,
     cage,
     capsule,
     diaphragm,
     heart,
-    profile,
     spine_column,
     spine_depth,
 )
@@ -39,13 +38,13 @@ from napari_vaemed.data.phantom_tubes import Tubes, paint_tubes
 
 AIR_HU, FAT_HU, SKIN_HU, MUSCLE_HU = -1000.0, -105.0, 15.0, 52.0
 BLOOD_HU, CONTRAST_HU = 45.0, 190.0
-body_width = profile(
+body_width = Profile.through(
     LEVELS, (160.0, 172.0, 178.0, 178.0, 174.0, 167.0, 162.0, 159.0, 155.0, 151.0, 152.0)
 )
-body_front = profile(
+body_front = Profile.through(
     LEVELS, (-48.0, -62.0, -71.0, -82.0, -95.0, -106.0, -112.0, -114.0, -112.0, -110.0, -110.0)
 )
-body_back = profile(
+body_back = Profile.through(
     LEVELS, (88.0, 99.0, 105.0, 110.0, 114.0, 117.0, 117.0, 115.0, 111.0, 106.0, 104.0)
 )
 
@@ -70,8 +69,8 @@ COLON: tuple[tuple[Point, float], ...] = (
 def body(x: Floats, y: Floats, z: Floats, patient: Patient) -> Floats:
     """The skin, flattened by the table at the back."""
     extra = patient.fat - 13.0
-    width = at_level(body_width, z) + extra
-    front, back = at_level(body_front, z) - extra, at_level(body_back, z)
+    width = body_width(z) + extra
+    front, back = body_front(z) - extra, body_back(z)
     u = np.abs(x) / width
     v = np.abs(y - (front + back) / 2) / ((back - front) / 2)
     rho = (u**2.25 + v**2.25) ** np.float32(1 / 2.25) + 1e-6
@@ -111,6 +110,7 @@ def liver(x: Floats, y: Floats, z: Floats, patient: Patient) -> Floats:
     left = (x - 34.0 + 0.55 * (y + 30.0)) * np.float32(0.87)
     below = (-232.0 + 0.72 * (x - 40.0) - 0.25 * (y + 20) - z) * np.float32(0.78)
     shape = smooth_max(smooth_max(shape, left, 12.0), below, 14.0)
+    shape = smooth_max(shape, 4.0 - ellipsoid(x, y, z, *KIDNEYS[0]), 8.0)
     return smooth_max(shape, 7.0 - spine_column(x, y, z), 8.0)
 
 
@@ -265,7 +265,7 @@ def paint_stomach(hu: Floats, grid: Grid, patient: Patient) -> None:
 def paint_oesophagus(hu: Floats, grid: Grid, patient: Patient) -> None:
     """Oesophagus in front of the spine, with a little air in it."""
     z = np.linspace(60, -215, 45)
-    y = spine_depth(np.clip(z, -420, 40)) - 23
+    y = spine_depth(z) - 23
     path = np.column_stack([4 + 8 * np.clip((-z - 140) / 70, 0, 1), y, z])
     path = grid.world(patient.placed(path))
     paint_tubes(hu, grid, Tubes.along(path, 7.0), 38.0)

@@ -14,6 +14,7 @@ from napari_vaemed.data.phantom_nodules import GAP_MM, SIDES, ZONES, NoduleSpec
 from napari_vaemed.data.phantom_tubes import Tubes
 
 TRIES = 12
+COSTAL_MM = 60.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +85,7 @@ def allowed(spec: NoduleSpec, at: Sites, grid: Grid) -> NDArray[np.bool_]:
     radius, far = spec.diameter_mm / 2, reach(spec)
     if spec.kind == "juxtapleural":
         fits = (at.depth > 0.45 * radius) & (at.depth < 0.65 * radius)
+        fits &= np.abs(at.points[:, 0]) > COSTAL_MM * grid.stretch[2]
     else:
         fits = at.depth > far + 2.0
     height = at.points[:, 2]
@@ -116,7 +118,7 @@ def seat(
     free, space = np.concatenate(points), np.concatenate(room)
     if len(free) == 0:
         return None
-    roomy = np.flatnonzero(space >= min(spec.diameter_mm / 2 + 1.0, np.quantile(space, 0.95)))
+    roomy = np.flatnonzero(space >= min(spec.diameter_mm / 2 + 3.0, np.quantile(space, 0.95)))
     return np.asarray(free[rng.choice(roomy)])
 
 

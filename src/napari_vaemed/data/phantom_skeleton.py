@@ -27,7 +27,6 @@ from napari_vaemed.data.phantom_fields import (
 from napari_vaemed.data.phantom_thorax import (
     CAGE_POWER,
     Patient,
-    at_level,
     cage_back,
     cage_front,
     cage_width,
@@ -45,13 +44,13 @@ STERNUM_JOINTS = (-38.0, -72.0, -94.0, -114.0, -132.0, -148.0, -160.0)
 
 def sternum_depth(z: Floats) -> Floats:
     """y of the sternum's middle at height z."""
-    return at_level(cage_front, z) - 7.0
+    return cage_front(z) - 7.0
 
 
 def around_cage(angle: Floats, z: Floats, out: float) -> NDArray[np.float64]:
     """Points (n, 3) ``out`` mm outside the pleura; angle 0 is the back, π the front."""
-    width = at_level(cage_width, z) + out
-    front, back = at_level(cage_front, z) - out, at_level(cage_back, z) + out
+    width = cage_width(z) + out
+    front, back = cage_front(z) - out, cage_back(z) + out
     s, c = np.sin(angle), np.cos(angle)
     power = 2 / CAGE_POWER
     x = width * np.abs(s) ** power
@@ -66,7 +65,7 @@ def rib(number: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     part = np.linspace(0.06, 1.0, 34)
     z = (head - RIB_DROP[number] * part**1.15).astype(np.float32)
     arc = around_cage(sweep.astype(np.float32), z, 5.5)
-    depth = float(spine_depth(head))
+    depth = float(spine_depth(np.array(head)))
     neck = np.array([(16.0, depth + 3.0, head), (27.0, depth + 14.0, head)])
     points = np.concatenate([neck, arc])
     normals = np.gradient(points, axis=0)
@@ -79,7 +78,7 @@ def cartilage(number: int, end: NDArray[np.float64]) -> NDArray[np.float64]:
     """From a rib's front end to the sternum; ribs 8 to 10 join the one above."""
     if number < 7:
         z = STERNUM_JOINTS[number]
-        goal = np.array((17.0, float(cage_front(z)) - 7.0, z))
+        goal = np.array((17.0, float(cage_front(np.array(z))) - 7.0, z))
     else:
         goal = end + np.array((-34.0, -16.0, 26.0))
     middle = (end + goal) / 2 + np.array((8.0, -5.0, -8.0))
@@ -134,7 +133,7 @@ def sternum(x: Floats, y: Floats, z: Floats) -> Floats:
 
 def spine(x: Floats, y: Floats, z: Floats) -> Floats:
     """Vertebrae with bodies, arches, transverse and spinous processes."""
-    depth = at_level(spine_depth, z)
+    depth = spine_depth(z)
     number = np.round((FIRST_VERTEBRA - z) / VERTEBRA_MM)
     w = z - (FIRST_VERTEBRA - VERTEBRA_MM * number)
     grow = np.clip(-z / 250.0, 0, 1.3)

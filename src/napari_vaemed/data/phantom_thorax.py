@@ -24,21 +24,34 @@ SPINE_LEVELS = (40.0, 0.0, -60.0, -120.0, -180.0, -250.0, -420.0)
 SPINE = (4.0, 14.0, 32.0, 40.0, 40.0, 32.0, 22.0)
 
 
-def profile(levels: tuple[float, ...], values: tuple[float, ...]) -> PchipInterpolator:
-    """A smooth curve through values given from head to foot."""
-    return PchipInterpolator(levels[::-1], values[::-1], extrapolate=True)
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """A smooth curve over height z, held constant beyond its ends.
+
+    Parameters
+    ----------
+    heights, values : (n,)
+        Samples every millimetre, from foot to head.
+    """
+
+    heights: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+    @classmethod
+    def through(cls, levels: tuple[float, ...], values: tuple[float, ...]) -> Profile:
+        """The curve through values given from head to foot."""
+        heights = np.arange(levels[-1], levels[0] + 0.5)
+        return cls(heights, PchipInterpolator(levels[::-1], values[::-1])(heights))
+
+    def __call__(self, z: Floats) -> Floats:
+        """Values at heights z."""
+        return np.interp(z, self.heights, self.values).astype(np.float32)
 
 
-cage_width = profile(LEVELS, CAGE_WIDTH)
-cage_front = profile(LEVELS, CAGE_FRONT)
-cage_back = profile(LEVELS, CAGE_BACK)
-spine_depth = profile(SPINE_LEVELS, SPINE)
-
-
-def at_level(curve: PchipInterpolator, z: Floats) -> Floats:
-    """A curve's values at heights z, held constant beyond its ends."""
-    values = curve(np.clip(z, curve.x[0], curve.x[-1]))
-    return np.asarray(values, np.float32)
+cage_width = Profile.through(LEVELS, CAGE_WIDTH)
+cage_front = Profile.through(LEVELS, CAGE_FRONT)
+cage_back = Profile.through(LEVELS, CAGE_BACK)
+spine_depth = Profile.through(SPINE_LEVELS, SPINE)
 
 
 @dataclass(frozen=True)
@@ -109,8 +122,8 @@ class Patient:
 
 def cage(x: Floats, y: Floats, z: Floats) -> Floats:
     """The thoracic cavity's outer surface, the parietal pleura."""
-    width = at_level(cage_width, z)
-    front, back = at_level(cage_front, z), at_level(cage_back, z)
+    width = cage_width(z)
+    front, back = cage_front(z), cage_back(z)
     u = np.abs(x) / width
     v = np.abs(y - (front + back) / 2) / ((back - front) / 2)
     rho = (u**CAGE_POWER + v**CAGE_POWER) ** np.float32(1 / CAGE_POWER) + 1e-6
@@ -144,7 +157,7 @@ def heart(x: Floats, y: Floats, z: Floats, size: float = 1.0) -> Floats:
 
 def spine_column(x: Floats, y: Floats, z: Floats) -> Floats:
     """The spine with the tissue beside and behind it, which the lungs never enter."""
-    depth = at_level(spine_depth, z)
+    depth = spine_depth(z)
     round_front = np.hypot(x, y - depth) - 21.0
     behind = smooth_max(np.abs(x) - (18.0 + 0.14 * np.maximum(y - depth, 0.0)), depth - y, 4.0)
     return smooth_min(round_front, behind, 6.0)
@@ -152,7 +165,7 @@ def spine_column(x: Floats, y: Floats, z: Floats) -> Floats:
 
 def mediastinum(x: Floats, y: Floats, z: Floats, patient: Patient) -> Floats:
     """All that lies between the lungs."""
-    front, depth = at_level(cage_front, z), at_level(spine_depth, z)
+    front, depth = cage_front(z), spine_depth(z)
     half_width = np.interp(
         z, (-320, -240, -160, -125, -100, -70, -40, -10, 10), (30, 28, 26, 26, 25, 29, 33, 30, 26)
     ).astype(np.float32)

@@ -50,7 +50,7 @@ class Tree:
 
 def halves(points: NDArray[np.float64], lobes: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Split points in two: the first lobe from the others, else across their longest extent."""
-    if len(np.unique(lobes)) > 1:
+    if lobes.min() < lobes.max():
         return lobes == lobes.min()
     centred = points - points.mean(0)
     _, vectors = np.linalg.eigh(centred.T @ centred)
@@ -69,7 +69,7 @@ def grow(root: NDArray[np.float64], points: NDArray[np.float64], lobes: NDArray[
         if len(members) == 1:
             end = here[0]
         else:
-            several = len(np.unique(lobes[members])) > 1
+            several = lobes[members].min() < lobes[members].max()
             reach = 0.10 if several else 0.46
             end = nodes[parent] + reach * (here.mean(0) - nodes[parent])
         nodes.append(end)

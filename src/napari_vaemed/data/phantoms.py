@@ -148,7 +148,7 @@ def making_chest_phantom(
     dense = paint_consolidation(hu, grid, patient, lungs, spots) if consolidation else None
     vessels, windpipe = paint_trees(hu, grid, lungs, CONTRAST_HU if contrast else BLOOD_HU)
     yield Progress("Nodules", 4, 6)
-    found, planted = plant_all(hu, grid, specs, lungs, np.random.default_rng((seed, 1)))
+    found, planted = plant_all(hu, grid, specs, lungs, dense, np.random.default_rng((seed, 1)))
     yield Progress("Noise", 5, 6)
     return Phantom(
         Volume(
@@ -168,11 +168,22 @@ def making_chest_phantom(
 
 
 def plant_all(
-    hu: Floats, grid: Grid, specs: Sequence[NoduleSpec], lungs: Lungs, rng: np.random.Generator
+    hu: Floats,
+    grid: Grid,
+    specs: Sequence[NoduleSpec],
+    lungs: Lungs,
+    dense: NDArray[np.bool_] | None,
+    rng: np.random.Generator,
 ) -> tuple[NDArray[np.uint16], tuple[PlantedNodule, ...]]:
-    """Plant every nodule in ``hu`` in place; gives the label map and the truth."""
+    """Plant every nodule in ``hu`` in place; gives the label map and the truth.
+
+    No nodule is centred in consolidated lung (``dense``), where nobody could see it.
+    """
     labels = np.zeros(grid.shape, np.uint16)
-    centres = place(specs, lungs.distance, grid, lungs.vessels, rng)
+    room = lungs.distance
+    if dense is not None:
+        room = {side: np.where(dense, np.float32(1), lung) for side, lung in room.items()}
+    centres = place(specs, room, grid, lungs.vessels, rng)
     planted = []
     for label, (spec, centre) in enumerate(zip(specs, centres, strict=True), 1):
         z, y, x = np.rint((centre - grid.origin)[::-1] / grid.spacing).astype(int)

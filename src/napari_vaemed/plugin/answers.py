@@ -60,9 +60,8 @@ class Answers(QObject):
     def warm_up(self) -> None:
         """Load the model behind, unless it is there."""
         if self.expert is None and not self._session.jobs.has("expert"):
-            wish = preferences()
             job = self._session.jobs.start(
-                lambda: self._load(wish), title="Loading the nodule model",
+                lambda: self._load(preferences()), title="Loading the nodule model",
                 channel="expert", lane=LANE,
             )  # fmt: skip
             job.returned.connect(lambda _: self.expert_changed.emit())
@@ -77,9 +76,9 @@ class Answers(QObject):
         self.described.emit()
         for topic in ("twins", "latent"):
             self._session.say(topic)
-        wish, finding = preferences(), case.finding
+        finding = case.finding
         job = self._session.jobs.start(
-            lambda: self._describe(wish, case, finding), title=f"Comparing {finding.name}",
+            lambda: self._describe(case, finding), title=f"Comparing {finding.name}",
             channel="describe", lane=LANE, owner=case,
         )  # fmt: skip
         job.returned.connect(partial(self._on_described, case, finding))
@@ -147,9 +146,8 @@ class Answers(QObject):
             self._loaded = (wish.device, expert)  # this thread alone loads, so none is lost
         return self._loaded[1]
 
-    def _describe(
-        self, wish: Preferences, case: Case, finding: Finding
-    ) -> Work[tuple[Described, twins.Pictures]]:
+    def _describe(self, case: Case, finding: Finding) -> Work[tuple[Described, twins.Pictures]]:
+        wish = preferences()  # read here: the first time takes napari half a second
         expert = yield from self._load(wish)
         yield Progress("Comparing with known nodules")
         said = experts.examine().describe(expert, case.volume, finding.marked, wish.neighbours)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -17,7 +16,6 @@ import numpy as np
 from qtpy.QtCore import QEventLoop, QTimer
 from qtpy.QtWidgets import QApplication, QDockWidget
 
-from napari_vaemed.data.progress import finish
 from napari_vaemed.plugin.session import Session, session_of
 from napari_vaemed.plugin.workspace import open_workspace
 
@@ -146,6 +144,7 @@ def _show_click(steps: Walk, found: Any) -> None:
     found.marked = case.finding.marked
     found.described = case.description_of(case.finding)
     found.expert = steps.session.answers.expert
+    steps.session.findings.select(case.finding.label)
     _zoom(steps.viewer, case.world(case.volume.to_voxel(found.marked.measurement.centre_mm)))
     steps.look("3_nodule", "Nodule")
     twins, latent = steps.docks["Twins"], steps.docks["Latent"]
@@ -163,7 +162,6 @@ def _show_click(steps: Walk, found: Any) -> None:
         latent.reset()
     steps.viewer.dims.ndisplay = 3
     steps.wait("ct")
-    steps.viewer.reset_view()
     steps.look("7_3d", "Nodule")
     steps.viewer.dims.ndisplay = 2
 
@@ -194,18 +192,16 @@ def _where(
         return voxel_at(case.volume, at)
     if case.lungs is None:
         return None
-    return steps_result(steps, lambda: where_to_click(ct, case.volume, case.lungs))
-
-
-def steps_result(steps: Walk, task: Callable[[], Any]) -> Any:
-    """Run a task on the window's jobs and give its result."""
-    results: list[Any] = []
-    job = steps.session.jobs.start(
-        task, title="Looking for a nodule", channel="where", lane="volume"
+    spots: list[Any] = []
+    job = steps.session.start(
+        case,
+        lambda: where_to_click(ct, case.volume, case.lungs),
+        "Looking for a nodule",
+        "where",
     )
-    job.returned.connect(results.append)
+    job.returned.connect(spots.append)
     steps.wait("ct")
-    return results[0] if results else None
+    return spots[0] if spots else None
 
 
 def _zoom(viewer: Any, world: np.ndarray) -> None:

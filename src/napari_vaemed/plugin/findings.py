@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 
 from napari_vaemed.plugin import work
 from napari_vaemed.plugin.cases import Case, Finding
@@ -29,6 +29,7 @@ class Findings(QObject):
         super().__init__(session)
         self._session = session
         self._syncing = False
+        self._to_look_at: set[tuple[Case, int]] = set()
 
     def click(self, voxel: Any) -> Job | None:
         """Mark the nodule at a voxel (z, y, x); the newest click wins."""
@@ -139,18 +140,27 @@ class Findings(QObject):
             return
         if layer is not None:
             self._remove(layer)
-        layer = case.masks[finding.label] = mask_layer(case, finding)
+        flat = self._session.viewer.dims.ndisplay == 2
+        layer = case.masks[finding.label] = mask_layer(case, finding, outlined=flat)
         self._session.insert(case, layer, above_all=True)
-        layer.events.paint.connect(lambda _: self._on_drawn(case, finding.label))
+        # A stroke is told before it is written, and napari's own undo only as new data.
+        for changed in (layer.events.paint, layer.events.set_data):
+            changed.connect(lambda _: self._look_soon(case, finding.label))
 
     def _remove(self, layer: Layer) -> None:
         if layer in self._session.viewer.layers:
             self._session.viewer.layers.remove(layer)
 
+    def _look_soon(self, case: Case, label: int) -> None:
+        if not self._syncing and (case, label) not in self._to_look_at:
+            self._to_look_at.add((case, label))
+            QTimer.singleShot(0, partial(self._on_drawn, case, label))
+
     def _on_drawn(self, case: Case, label: int) -> None:
+        self._to_look_at.discard((case, label))
         layer = case.masks.get(label)
         finding = next((f for f in case.findings if f.label == label), None)
-        if self._syncing or layer is None or finding is None:
+        if layer is None or finding is None or shows(layer, finding):
             return
         try:
             mask = drawn_mask(layer)

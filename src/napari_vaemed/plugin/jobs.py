@@ -16,6 +16,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Generator, Hashable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from queue import SimpleQueue
@@ -253,25 +254,30 @@ class _Lane:
 def _run(job: Job, work: Callable[[], Any]) -> None:
     if job.stop_asked.is_set():
         return
-    assert _Postbox.the is not None
-    post = _Postbox.the.posted.emit
     try:
         made = work()
-        result = _follow(job, made, post) if isinstance(made, Generator) else made
+        result = _follow(job, made) if isinstance(made, Generator) else made
     except BaseException as error:
-        post(job, "failure", Failure.of(error))
+        _post(job, "failure", Failure.of(error))
     else:
-        post(job, "result", result)
+        _post(job, "result", result)
 
 
-def _follow(job: Job, steps: Generator[Progress, None, Any], post: Callable[..., None]) -> Any:
+def _post(job: Job, kind: str, value: Any) -> None:
+    """Say something to the GUI thread, while there is one."""
+    if _Postbox.the is not None and not job.stop_asked.is_set():
+        with suppress(RuntimeError):  # Qt has ended before this thread
+            _Postbox.the.posted.emit(job, kind, value)
+
+
+def _follow(job: Job, steps: Generator[Progress, None, Any]) -> Any:
     said = 0.0
     try:
         while not job.stop_asked.is_set():
             step = next(steps)
             if time.monotonic() - said > STEP_EVERY_S:
                 said = time.monotonic()
-                post(job, "step", step)
+                _post(job, "step", step)
     except StopIteration as stop:
         return stop.value
     finally:

@@ -19,8 +19,8 @@ MARGIN_MM = 15.0
 """How far beyond the nodule the brush can draw; a whole-volume layer takes a second to add."""
 
 
-def mask_layer(case: Case, finding: Finding) -> Labels:
-    """A small Labels layer around a finding, ready for the brush."""
+def mask_layer(case: Case, finding: Finding, *, outlined: bool) -> Labels:
+    """A small Labels layer around a finding, ready for the brush; outlined for slices."""
     from napari.layers import Labels
     from napari.utils.colormaps import DirectLabelColormap
 
@@ -37,7 +37,7 @@ def mask_layer(case: Case, finding: Finding) -> Labels:
         opacity=0.9,
         metadata={MADE: "Finding", "start": start, "label": finding.label},
     )
-    layer.contour = 1
+    layer.contour = int(outlined)
     layer.selected_label = finding.label
     layer.brush_size = 3
     return layer

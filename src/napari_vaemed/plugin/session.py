@@ -220,9 +220,20 @@ class Session(QObject):
         """Mark the nodule at a voxel (z, y, x) of the CT spoken of."""
         return self.findings.click(voxel)
 
-    def start(self, case: Case, task: Any, title: str, what: str, lane: str = "volume") -> Job:
+    def start(
+        self,
+        case: Case,
+        task: Any,
+        title: str,
+        what: str,
+        lane: str = "volume",
+        *,
+        quiet: bool = False,
+    ) -> Job:
         """Begin work about one CT; it is dropped when the CT goes."""
-        return self.jobs.start(task, title=title, channel=(what, case), lane=lane, owner=case)
+        return self.jobs.start(
+            task, title=title, channel=(what, case), lane=lane, owner=case, quiet=quiet
+        )
 
     def _on_lungs(self, case: Case, found: work.Lungs) -> None:
         case.lungs, case.lung_ml = found.labels, found.ml

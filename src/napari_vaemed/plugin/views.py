@@ -21,6 +21,7 @@ SIDES = (("F", "H"), ("A", "P"), ("R", "L"))
 
 PREVIEW = "3-D copy"
 FRONTAL = (0.0, 0.0, 90.0)
+"""Camera angles that look at the patient from the front, head up."""
 
 
 class Views(QObject):
@@ -79,9 +80,9 @@ class Views(QObject):
         flat = viewer.dims.ndisplay == 2 and viewer.dims.ndim == 3 and case is not None
         rows, columns = viewer.dims.displayed[-2:]
         up = flat and rows == 0
-        camera = viewer.scene.camera
-        if flat and camera.orientation2d != (vertical := ("up" if up else "down"), "right"):
-            camera.orientation2d = (vertical, "right")
+        if case is not None:
+            # "away" shows space as it is; napari's own "towards" would show its mirror image.
+            viewer.scene.camera.orientation = ("away", "up" if up else "down", "right")
         top, bottom = SIDES[rows][::-1] if up else SIDES[rows] if flat else ("", "")
         left, right = SIDES[columns] if flat else ("", "")
         for place, letter in (
@@ -100,6 +101,8 @@ class Views(QObject):
             self._hidden = [layer for layer in (case.layer, *flat) if layer.visible]
             for layer in self._hidden:
                 layer.visible = False
+            for mask in case.masks.values():
+                mask.contour = 0  # outlines are for slices; napari warns of them in 3-D
             self._show_preview(case)
         elif viewer.dims.ndisplay == 2:
             for layer in self._hidden:
@@ -108,6 +111,8 @@ class Views(QObject):
             for case in self._session.cases.values():
                 if PREVIEW in case.made:
                     case.made[PREVIEW].visible = False
+                for mask in case.masks.values():
+                    mask.contour = 1
         self._on_axes()
 
     def _show_preview(self, case: Case) -> None:
@@ -128,6 +133,7 @@ class Views(QObject):
         if viewer.dims.ndisplay == 3 and case is self._session.case:
             layer.visible = True
             viewer.scene.camera.angles = FRONTAL
+            viewer.reset_view(reset_camera_angle=False)
 
 
 def _letter(viewer: Any, place: str, letter: str) -> None:

@@ -40,14 +40,21 @@ class Lungs:
 def read(path: Path) -> Work[Volume]:
     """Read a CT from a folder or file."""
     yield Progress(f"Reading {path.name}")
+    _warm_napari()
     from napari_vaemed.io.ct import read_ct
 
     return (yield from read_ct(path))
 
 
+def hu_range(volume: Volume) -> tuple[int, int]:
+    """Lowest and highest HU, padding left out; a pass over all voxels."""
+    return volume.measured_range()
+
+
 def sample() -> Work[list[LayerData]]:
     """Make the synthetic chest."""
     yield Progress("Making the sample chest")
+    _warm_napari()
     from napari_vaemed.plugin.samples import chest
 
     return chest()
@@ -60,8 +67,6 @@ def lungs(volume: Volume) -> Work[Lungs]:
 
     from napari_vaemed.segmentation.lungs import lung_ml, segment_lungs
 
-    # napari's first Labels layer imports it, which would hold the window up for a second.
-    importlib.import_module("pandas")
     labels = yield from segment_lungs(volume)
     colours: dict[Any, Any] = {None: "transparent", **LUNG_COLOURS}
     layer = labels_to_layer(
@@ -142,6 +147,14 @@ def write_measurements(path: Path, rows: list[tuple[int, Measurement]]) -> Path:
         ],
     )
     return path
+
+
+def _warm_napari() -> None:
+    """Do here what napari's first layers would hold the window up with, for a second each."""
+    import pint
+
+    pint.get_application_registry()("mm")
+    importlib.import_module("pandas")
 
 
 def examine() -> Any:

@@ -138,9 +138,9 @@ class Tiles:
         Number of tiles.
     rows, columns : int arrays
         The slice's indices, mirrored at the far edges to fill the last tiles.
-    offset : (y, x) int32, padded to whole tiles
+    offset : (y, x) int, padded to whole tiles
         Where the histogram of the voxel's own tile begins.
-    cell : (y, x) int32
+    cell : (y, x) int
         Where the curves of the four tiles around the voxel begin.
     weight : (4, y, x) float32
         Their bilinear weights: upper left, upper right, lower left, lower right.
@@ -149,8 +149,8 @@ class Tiles:
     grid: tuple[int, int]
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
-    offset: NDArray[np.int32]
-    cell: NDArray[np.int32]
+    offset: NDArray[np.intp]
+    cell: NDArray[np.intp]
     weight: NDArray[np.float32]
 
     @classmethod
@@ -167,8 +167,8 @@ class Tiles:
             (ny, nx),
             rows,
             columns,
-            ((tile_y[:, None] * nx + tile_x) * LEVELS).astype(np.int32),
-            ((cell_y[:, None] * (nx + 1) + cell_x) * LEVELS).astype(np.int32),
+            ((tile_y[:, None] * nx + tile_x) * LEVELS),
+            ((cell_y[:, None] * (nx + 1) + cell_x) * LEVELS),
             np.stack(weight).astype(np.float32),
         )
 
@@ -208,10 +208,13 @@ def _tile_curves(
     level: NDArray[np.uint8], counted: NDArray[np.bool_], tiles: Tiles, clip_limit: float
 ) -> NDArray[np.float32]:
     """The grey curve of each tile, (rows, columns, 256) whole levels."""
-    index = tiles.offset + level[tiles.rows[:, None], tiles.columns]
-    chosen = index[counted[tiles.rows[:, None], tiles.columns]]
+    if tiles.offset.shape != level.shape:
+        level = level.take(tiles.rows, axis=0).take(tiles.columns, axis=1)
+        counted = counted.take(tiles.rows, axis=0).take(tiles.columns, axis=1)
     n = tiles.grid[0] * tiles.grid[1]
-    histogram = np.bincount(chosen, minlength=n * LEVELS).reshape(n, LEVELS)
+    index = tiles.offset + level
+    np.copyto(index, n * LEVELS, where=~counted)
+    histogram = np.bincount(index.ravel(), minlength=n * LEVELS + 1)[:-1].reshape(n, LEVELS)
     area = tiles.offset.size // n
     return _curves(_fill_up(histogram, area), clip_limit).reshape(*tiles.grid, LEVELS)
 

@@ -22,8 +22,7 @@ from napari_vaemed.segmentation.nodule_box import NoduleBox, cut_box
 Mask = NDArray[np.bool_]
 Field = NDArray[np.floating]
 
-HALVES_MM = (20.0, 32.0)
-STEP_MM = 1.0
+CLOSE, MIDDLE, FAR_BOX = (12.0, 0.6), (20.0, 1.0), (32.0, 1.0)
 SNAP_MM = 3.0
 SMOOTHING_MM = 0.7
 LUNG_HU = -500.0
@@ -84,19 +83,19 @@ def segment_nodule(
 
 
 def _find_in_volume(volume, point, lungs, judge=True):
-    why = None
-    for half in HALVES_MM:
-        box = cut_box(volume, point, half, STEP_MM, lungs)
-        try:
-            scene, growth = _find(box, judge)
-        except NoNodule as no:
-            why = why or no
-            if half == HALVES_MM[-1] or "vessel" in str(no) or "normal" in str(no):
-                raise why
-            continue
-        if growth.radius < 7 and not _at_edge(growth.kept):
-            break
-    return scene, growth
+    """Look closely or from afar, as the nodule's size asks for."""
+    try:
+        found = _find(cut_box(volume, point, *MIDDLE, lungs), judge)
+    except NoNodule as no:
+        if "wall" not in str(no):
+            raise
+        return _find(cut_box(volume, point, *FAR_BOX, lungs), judge)
+    growth = found[1]
+    if growth.radius < 3:
+        return _find(cut_box(volume, point, *CLOSE, lungs), judge)
+    if growth.radius > 7 or _at_edge(growth.kept):
+        return _find(cut_box(volume, point, *FAR_BOX, lungs), judge)
+    return found
 
 
 def _at_edge(mask: Mask) -> bool:
@@ -240,6 +239,9 @@ def _grow(scene: _Scene, core: float, fixed: bool = False) -> _Growth:
         kept55 = kept55 or ratio
         if ratio < 8 and np.percentile(from_seed[kept], 98) < FAR * radius + 1:
             break
+    else:
+        kept &= from_seed <= 1.4 * radius + 0.6
+        ratio = int((kept & box.measured).sum()) / ball
     rim = ndimage.binary_dilation(kept) & ~kept & box.measured
     wall = int((rim & ~scene.lung).sum()) / max(int(rim.sum()), 1)
     nearby = (grown & (from_seed <= 2.5 * radius + 1) & box.measured).sum() / ball
@@ -279,8 +281,10 @@ def _with_halo(scene: _Scene, growth: _Growth) -> _Growth:
         return growth
     faint = max(FAINTEST_HU, scene.lung_hu + 165)
     apart = ndimage.distance_transform_edt(~growth.kept) * scene.box.step
-    shell = (apart > 1.2) & (apart <= 2.0) & scene.lung & scene.box.measured
-    if (scene.smooth[shell] > faint).mean() < 0.5:
+    level = np.abs(np.arange(len(apart)) - growth.seed[0]) * scene.box.step <= 1.5
+    shell = (apart > 1.2) & (apart <= 2.0) & scene.lung & level[:, None, None]
+    shell &= scene.smooth <= growth.threshold
+    if not shell.any() or (scene.smooth[shell] > faint).mean() < 0.6:
         return growth
     try:
         wide = _grow(scene, 2 * faint - scene.lung_hu, fixed=True)
@@ -305,7 +309,9 @@ def _refuse_other_things(scene: _Scene, growth: _Growth) -> None:
     box = scene.box
     if not (growth.kept & box.measured).any():
         raise NoNodule("No nodule here: what is dense lies beyond the scan's first or last slice.")
-    if growth.kept_ratio > 12 or growth.reach_ratio > 3.0:
+    runs = growth.kept55 * np.sqrt(1 + growth.exits)
+    compact = growth.reach_ratio < 1.35 and growth.kept_ratio < 6
+    if growth.kept_ratio > 12 or (runs > 24 and not compact) or growth.reach_ratio > 2.8:
         raise NoNodule("No nodule here: this is a vessel or runs on like one.")
     if growth.wall_share > 0.5:
         raise NoNodule("No nodule here: this is the chest wall or the mediastinum.")

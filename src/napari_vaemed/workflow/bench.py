@@ -113,7 +113,8 @@ def _principal_components(patches: NDArray[np.int16], known: NDArray[np.int_]) -
     from sklearn.decomposition import PCA
 
     flat = np.clip(patches.reshape(len(patches), -1), -1000, 400).astype(np.float32)
-    return PCA(32, svd_solver="randomized", random_state=0).fit(flat[known]).transform(flat)
+    pca = PCA(min(32, len(known)), svd_solver="randomized", random_state=0)
+    return pca.fit(flat[known]).transform(flat)
 
 
 def _vote(

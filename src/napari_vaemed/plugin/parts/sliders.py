@@ -26,7 +26,7 @@ class ValueSlider(QWidget):
         self.slider.setRange(0, STEPS)
         self.slider.setPageStep(10)
         self.value = QLabel()
-        self.value.setFixedWidth(40)
+        self.value.setFixedWidth(52)
         self.value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)

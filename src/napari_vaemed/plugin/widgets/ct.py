@@ -7,6 +7,8 @@ from functools import partial
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QLabel, QPushButton, QWidget
 
+from napari_vaemed.plugin import work
+from napari_vaemed.plugin.cases import Case
 from napari_vaemed.plugin.docks import (
     NO_CT,
     Wiring,
@@ -136,15 +138,26 @@ class CTWidget(Panel):
         volume = case.volume
         z, y, x = volume.shape
         dz, dy, dx = volume.spacing
-        low, high = volume.measured_range()
         self.shape.setText(f"{x} × {y} × {z} slices")
         self.spacing.setText(f"{dx:.3g} × {dy:.3g} × {dz:.3g} mm")
         self.extent.setText(f"{x * dx:.0f} × {y * dy:.0f} × {z * dz:.0f} mm")
-        self.hu.setText(f"{low} to {high}")
+        self._ask_range(case)
         self.axes.setText(volume.stored_axes)
         self.notes.setText("\n".join(f"• {note}" for note in volume.notes))
         self.notes.setVisible(bool(volume.notes))
         self._on_window_changed()
+
+    def _ask_range(self, case: Case) -> None:
+        self.hu.setText("…")
+        job = self.session.start(
+            case, partial(work.hu_range, case.volume), "Measuring HU", "range", "click", quiet=True
+        )
+        job.returned.connect(partial(self._on_range, case))
+        job.failed.connect(lambda failure: self.hu.setText(failure.text))
+
+    def _on_range(self, case: Case, found: tuple[int, int]) -> None:
+        if case is self.session.case:
+            self.hu.setText("{} to {}".format(*found))
 
     def _on_window_changed(self) -> None:
         case = self.session.case

@@ -96,13 +96,13 @@ class LatentWidget(Panel):
         for row, axis in enumerate(expert.axes):
             slider = ValueSlider(axis.low, axis.high)
             slider.moved.connect(partial(self._on_moved, axis.dim))
-            name = label(axis.name)
+            name = label(_name(axis))
             for widget in (name, slider):
                 widget.setToolTip(_about(axis))
-            walk = button("↔", f"Show the walk along {axis.name} as a strip of eleven nodules "
+            walk = button("↔", f"Show the walk along {_name(axis)} as a strip of eleven nodules "
                           "below the finding", partial(self.traverse, axis.dim))  # fmt: skip
             walk.setFixedWidth(28)
-            walk.setAccessibleName(f"Traverse {axis.name}")
+            walk.setAccessibleName(f"Traverse {_name(axis)}")
             for column, widget in enumerate((name, slider, walk)):
                 self._grid.addWidget(widget, row, column)
             self.sliders[axis.dim] = slider
@@ -153,6 +153,10 @@ class LatentWidget(Panel):
 
     def _show(self, which: str, hu: NDArray[np.int16]) -> None:
         self.pictures[which].show_slice(hu[len(hu) // 2], LUNG_WINDOW.limits, float(hu.shape[2]))
+
+
+def _name(axis: LatentAxis) -> str:
+    return f"latent {axis.dim}" if axis.name == "unnamed" else axis.name
 
 
 def _about(axis: LatentAxis) -> str:

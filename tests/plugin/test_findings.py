@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+
+from napari_vaemed.plugin.masks import drawn_mask
+
+
+def test_a_click_gives_a_mask_its_sizes_and_its_twins(chest, idle, voxels, small_phantom):
+    chest.click(voxels[0])
+    idle(chest)
+    case = chest.case
+    assert [f.name for f in case.findings] == ["Finding 1"]
+    planted = next(n for n in small_phantom.planted if n.diameter_mm >= 9)
+    assert case.finding.marked.measurement.centre_mm == pytest.approx(planted.centre_mm, abs=4)
+    layer = case.masks[1]
+    drawn, marked = drawn_mask(layer), case.finding.marked.mask
+    assert drawn.start == marked.start
+    assert np.array_equal(drawn.voxels, marked.voxels)
+    assert len(case.description_of(case.finding).neighbours) == 10
+
+
+def test_the_mask_layer_lies_where_the_nodule_is(chest, idle, voxels):
+    chest.click(voxels[0])
+    idle(chest)
+    layer = chest.case.masks[1]
+    centre = np.argwhere(np.asarray(layer.data) > 0).mean(axis=0)
+    world = layer.data_to_world(centre)
+    assert world[::-1] == pytest.approx(chest.case.finding.marked.measurement.centre_mm, abs=0.01)
+
+
+def test_a_click_in_air_says_so_and_marks_nothing(chest, idle):
+    chest.click((2, 2, 2))
+    idle(chest)
+    assert chest.case.findings == ()
+    assert chest.messages["nodule"].text.startswith("No nodule here")
+    assert chest.messages["nodule"].level == "warning"
+
+
+def test_the_newest_click_wins(chest, idle, voxels):
+    for voxel in voxels[:3]:
+        chest.click(voxel)
+    idle(chest)
+    assert len(chest.case.findings) == 1
+    centre = chest.case.volume.to_voxel(chest.case.finding.marked.measurement.centre_mm)
+    assert np.linalg.norm((centre - voxels[2]) * chest.case.volume.spacing) < 6
+
+
+def test_undo_restores_what_was_removed_and_redo_takes_it_again(chest, idle, voxels):
+    chest.click(voxels[0])
+    idle(chest)
+    before = chest.case.finding
+    chest.findings.remove(1)
+    assert chest.case.findings == ()
+    assert chest.case.masks == {}
+    chest.findings.undo()
+    assert chest.case.findings == (before,)
+    assert np.array_equal(drawn_mask(chest.case.masks[1]).voxels, before.marked.mask.voxels)
+    assert chest.case.description_of(before) is not None
+    chest.findings.redo()
+    assert chest.case.findings == ()
+    chest.findings.undo()
+    chest.findings.undo()
+    assert chest.case.findings == ()
+    chest.findings.undo()  # there is nothing further to take back
+
+
+def test_a_second_click_is_a_second_finding_and_numbers_are_used_again(chest, idle, voxels):
+    for voxel in voxels[:2]:
+        chest.click(voxel)
+        idle(chest)
+    assert [f.label for f in chest.case.findings] == [1, 2]
+    chest.findings.remove(1)
+    chest.click(voxels[0])
+    idle(chest)
+    assert sorted(f.label for f in chest.case.findings) == [1, 2]
+
+
+def test_deleting_a_mask_layer_removes_its_finding_and_undo_brings_it_back(chest, idle, voxels):
+    chest.click(voxels[0])
+    idle(chest)
+    chest.viewer.layers.remove(chest.case.masks[1])
+    assert chest.case.findings == ()
+    chest.findings.undo()
+    assert chest.case.masks[1] in chest.viewer.layers
+
+
+def test_a_brush_stroke_is_measured_and_can_be_undone(chest, idle, voxels, qtbot):
+    chest.click(voxels[0])
+    idle(chest)
+    before = chest.case.finding.marked
+    layer = chest.case.masks[1]
+    chest.findings.brush(True)
+    middle = np.argwhere(np.asarray(layer.data) > 0).mean(axis=0).round().astype(int)
+    layer.brush_size = 20
+    layer.paint(middle, 1)
+    qtbot.waitUntil(lambda: chest.case.finding.marked is not before, timeout=5000)
+    idle(chest)
+    after = chest.case.finding.marked
+    painted = (np.asarray(layer.data) > 0).sum() * chest.case.volume.voxel_mm3
+    assert after.measurement.volume_mm3 == pytest.approx(painted)
+    assert after.measurement.volume_mm3 > before.measurement.volume_mm3
+    layer.undo()  # napari's own, as Ctrl+Z on the canvas does
+    qtbot.waitUntil(lambda: chest.case.finding.marked is not after, timeout=5000)
+    assert chest.case.finding.marked.measurement == before.measurement
+    chest.findings.undo()
+    assert chest.case.finding.marked is after
+    chest.findings.undo()
+    assert chest.case.finding.marked is before
+    assert np.array_equal(drawn_mask(chest.case.masks[1]).voxels, before.mask.voxels)
+
+
+def test_unsaved_masks_stay_when_their_ct_goes(chest, idle, voxels, qtbot):
+    chest.click(voxels[0])
+    idle(chest)
+    mask = chest.case.masks[1]
+    chest.viewer.layers.remove(chest.case.layer)
+    qtbot.waitUntil(lambda: list(chest.viewer.layers) == [mask], timeout=2000)
+    assert "Finding 1" in chest.messages["ct"].text
+    assert chest.case is None
