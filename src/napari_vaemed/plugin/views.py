@@ -20,7 +20,7 @@ SIDES = (("F", "H"), ("A", "P"), ("R", "L"))
 """Where the low and the high end of z, y and x lie: feet and head, front and back, right, left."""
 
 PREVIEW = "3-D copy"
-FRONTAL = (0.0, 0.0, 90.0)
+FRONTAL = (0.0, 0.0, -90.0)
 """Camera angles that look at the patient from the front, head up."""
 
 

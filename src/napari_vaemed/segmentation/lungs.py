@@ -92,8 +92,8 @@ def lung_ml(labels: NDArray[np.uint8], spacing: tuple[float, float, float]) -> d
     """
     voxel_ml = float(np.prod(spacing)) / 1000
     return {
-        "left": np.count_nonzero(labels == LEFT_LUNG) * voxel_ml,
-        "right": np.count_nonzero(labels == RIGHT_LUNG) * voxel_ml,
+        "left": float(np.count_nonzero(labels == LEFT_LUNG) * voxel_ml),
+        "right": float(np.count_nonzero(labels == RIGHT_LUNG) * voxel_ml),
     }
 
 
@@ -133,6 +133,7 @@ def _lung_cells(
             if right.any() and left.any():
                 return found[-1]
     if not found:
+        inside = surrounded_by_body(cells.hu, cells.spacing)
         gas = np.count_nonzero(cells.air & inside) * cells.ml
         raise NoLungs(_nothing_found(_smallest_ml(cells), gas))
     return found[0]

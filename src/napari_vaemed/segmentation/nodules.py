@@ -240,7 +240,7 @@ def _grow(scene: _Scene, core: float, fixed: bool = False) -> _Growth:
         if ratio < 8 and np.percentile(from_seed[kept], 98) < FAR * radius + 1:
             break
     else:
-        kept &= from_seed <= 1.4 * radius + 0.6
+        kept &= from_seed <= 1.15 * radius + 0.5
         ratio = int((kept & box.measured).sum()) / ball
     rim = ndimage.binary_dilation(kept) & ~kept & box.measured
     wall = int((rim & ~scene.lung).sum()) / max(int(rim.sum()), 1)
@@ -281,10 +281,10 @@ def _with_halo(scene: _Scene, growth: _Growth) -> _Growth:
         return growth
     faint = max(FAINTEST_HU, scene.lung_hu + 165)
     apart = ndimage.distance_transform_edt(~growth.kept) * scene.box.step
-    level = np.abs(np.arange(len(apart)) - growth.seed[0]) * scene.box.step <= 1.5
-    shell = (apart > 1.2) & (apart <= 2.0) & scene.lung & level[:, None, None]
+    level = np.abs(np.arange(len(apart)) - growth.seed[0]) * scene.box.step <= 1.0
+    shell = (apart > 1.0) & (apart <= 1.8) & scene.lung & level[:, None, None]
     shell &= scene.smooth <= growth.threshold
-    if not shell.any() or (scene.smooth[shell] > faint).mean() < 0.6:
+    if not shell.any() or (scene.smooth[shell] > faint).mean() < 0.5:
         return growth
     try:
         wide = _grow(scene, 2 * faint - scene.lung_hu, fixed=True)

@@ -131,18 +131,19 @@ def _figures(
 ) -> dict[str, Any]:
     from napari_vaemed.training.metrics import auc
 
-    small = scored.small
+    def area(score: NDArray[np.float64], among: NDArray[np.bool_]) -> float | None:
+        value = auc(scored.positive[among], score[scored.rows][among])
+        return None if np.isnan(value) else round(value, 4)
+
+    everyone = np.ones(len(scored.rows), bool)
     measured = {
-        name: {
-            "auc": round(auc(scored.positive, score[scored.rows]), 4),
-            "auc_6_to_10_mm": round(auc(scored.positive[small], score[scored.rows][small]), 4),
-        }
+        name: {"auc": area(score, everyone), "auc_6_to_10_mm": area(score, scored.small)}
         for name, score in votes.items()
     }
     return {
         "measure": f"AUC of {K}-NN votes, malignancy 1–2 against 4–5, patient-grouped folds",
         "n": len(scored.rows),
-        "n_6_to_10_mm": int(small.sum()),
+        "n_6_to_10_mm": int(scored.small.sum()),
         **about,
         **measured,
     }

@@ -76,7 +76,8 @@ def train(
     state = read_training(checkpoint) if resume and checkpoint.is_file() else None
     run = fit(module, samples, epochs=epochs, resume=state, **settings)
     module = yield from _saved(run, checkpoint, save_every)
-    card = model_card(nodules, {"epochs": epochs, **settings})
+    flags = {"epochs": epochs, "bench-epochs": bench_epochs, **settings}
+    card = model_card(nodules, flags)
     trained = write_model(out / MODEL_FILE, module, card)
     if bench_epochs:
         figures = yield from knn_bench(
@@ -119,6 +120,9 @@ def model_card(nodules: NoduleSet, training: Mapping[str, Any]) -> dict[str, Any
             "reads the 4 central slices (±1.5 mm) only and fades to black beyond 15.5 mm in plane."
         ),
         "training": dict(training),
+        "command": " ".join(
+            ["vaemed train FOLDER -o OUT", *(f"--{name} {flag}" for name, flag in training.items())]
+        ),
     }
 
 
