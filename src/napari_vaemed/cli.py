@@ -19,8 +19,13 @@ NOT_A_DEVICE = "Research software, not a medical device."
 EPOCHS, BENCH_EPOCHS = 200, 100
 
 
-class _Units(argparse.ArgumentDefaultsHelpFormatter):
-    """Help that tells every default."""
+class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
+    """Help that tells every default that says something."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.default is False:
+            return action.help
+        return super()._get_help_string(action)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _verb(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
     verb: argparse.ArgumentParser = verbs.add_parser(
-        name, help=text, description=f"{text} {NOT_A_DEVICE}", formatter_class=_Units
+        name, help=text, description=f"{text} {NOT_A_DEVICE}", formatter_class=_Defaults
     )
     verb.set_defaults(run=run)
     return verb
@@ -86,7 +91,13 @@ def _add_volume_verbs(verbs: Any) -> None:
 
 
 def _add_nodule_verbs(verbs: Any) -> None:
-    nodule = _ct_verb(verbs, "nodule", _nodule, "Mark and describe the nodule at a point.")
+    nodule = _ct_verb(
+        verbs,
+        "nodule",
+        _nodule,
+        "Mark and describe the nodule at a point; without one, at the first annotation "
+        "beside the scan, else at the most nodule-like spot.",
+    )
     _add_point(nodule)
     nodule.add_argument("-o", "--output", type=Path, help="write the mask: .nii.gz, .nrrd or .mha")
     nodule.add_argument("--csv", type=Path, help="write the measurements here")

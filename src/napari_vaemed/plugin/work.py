@@ -24,7 +24,7 @@ from napari_vaemed.plugin.theme import LUNG_COLOURS
 if TYPE_CHECKING:
     from napari_vaemed.workflow.examine import Marked
 
-LUNG_VESSELS_HU = (-850.0, 150.0)
+LUNG_VESSELS_HU = (-750.0, 150.0)
 """What a maximum projection of the lungs' inside shows: vessels and nodules, no air."""
 
 

@@ -16,7 +16,7 @@ Voxel = tuple[float, float, float]
 STEP_MM = 2.0
 SCALES_MM = (2.0, 3.2, 5.0, 7.5)
 FAINTEST_HU, DENSEST_HU = -900.0, 100.0
-TRIED = 60
+TRIED = 20
 
 
 def most_nodule_like(volume: Volume, lungs: NDArray[np.uint8], most: int = 8) -> Work[tuple[Voxel, ...]]:

@@ -59,7 +59,7 @@ def train(
     Raises
     ------
     ValueError
-        If the model or device is unknown, or the checkpoint belongs to other settings.
+        If the model or device is unknown, or the checkpoint belongs to another model.
     """
     from napari_vaemed.models.device import choose_device
     from napari_vaemed.training.fit import fit

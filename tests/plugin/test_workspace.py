@@ -1,0 +1,72 @@
+import subprocess
+import sys
+from pathlib import Path
+
+from qtpy.QtWidgets import QDockWidget
+
+from napari_vaemed import plugin
+from napari_vaemed.plugin.workspace import DOCKS, open_workspace
+
+EVERY_MODULE = [
+    ".".join(("napari_vaemed", "plugin", *path.relative_to(Path(plugin.__file__).parent).parts))
+    .removesuffix(".py")
+    .removesuffix(".__init__")
+    for path in sorted(Path(plugin.__file__).parent.rglob("*.py"))
+]
+
+
+def test_importing_every_module_of_the_plugin_imports_no_torch():
+    code = (
+        "import importlib, sys\n"
+        f"for name in {EVERY_MODULE!r}: importlib.import_module(name)\n"
+        "heavy = [m for m in ('torch', 'SimpleITK', 'sklearn', 'monai') if m in sys.modules]\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_opening_every_dock_in_a_fresh_process_imports_no_torch(tmp_path):
+    code = (
+        "import sys, napari\n"
+        "viewer = napari.Viewer(show=False)\n"
+        "from napari_vaemed.plugin.workspace import open_workspace\n"
+        "open_workspace(viewer)\n"
+        "heavy = [m for m in ('torch', 'SimpleITK', 'sklearn', 'monai') if m in sys.modules]\n"
+        "viewer.close()\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_workspace_docks_the_main_job_as_tabs(make_napari_viewer):
+    viewer = make_napari_viewer()
+    widgets = open_workspace(viewer)
+    assert tuple(widgets) == DOCKS
+    window = viewer.window._qt_window
+    docks = {d.windowTitle(): d for d in window.findChildren(QDockWidget)}
+    beside = {d.windowTitle() for d in window.tabifiedDockWidgets(docks["CT"])}
+    assert beside == set(DOCKS) - {"CT"}
+
+
+def test_closing_the_window_in_the_middle_of_a_job_ends_the_process_quietly():
+    code = (
+        "import napari, numpy as np\n"
+        "from qtpy.QtCore import QTimer\n"
+        "from napari_vaemed.data.volume import Volume\n"
+        "from napari_vaemed.plugin.layers import volume_to_layer\n"
+        "from napari_vaemed.plugin.workspace import open_workspace\n"
+        "from napari_vaemed.plugin.session import session_of\n"
+        "viewer = napari.Viewer(show=False)\n"
+        "open_workspace(viewer)\n"
+        "session = session_of(viewer)\n"
+        "hu = np.random.default_rng(0).integers(-1000, 200, (160, 256, 256)).astype(np.int16)\n"
+        "session.add(volume_to_layer(Volume(hu, (1.0, 1.0, 1.0))))\n"
+        "session.prepare()\n"
+        "session.answers.warm_up()\n"
+        "QTimer.singleShot(400, viewer.close)\n"
+        "QTimer.singleShot(600, napari._qt.qt_event_loop.quit_app_)\n"
+        "napari.run(force=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
