@@ -88,6 +88,24 @@ def test_a_vae_lowers_its_loss_on_one_batch(cls, batch):
 
 
 @EACH
+def test_losses_stay_in_full_precision_under_autocast(cls, batch):
+    torch.manual_seed(0)
+    module = cls()
+
+    def terms() -> dict[str, torch.Tensor]:
+        generator = torch.Generator().manual_seed(0)
+        return module.losses(batch, progress=1.0, generator=generator)
+
+    with torch.no_grad():
+        exact = terms()
+        with torch.autocast("cpu", torch.bfloat16):
+            half = terms()
+    for name, value in half.items():
+        assert value.dtype == torch.float32
+        assert value.item() == pytest.approx(exact[name].item(), rel=0.05, abs=0.5)
+
+
+@EACH
 def test_a_vae_survives_save_and_load(cls, batch, tmp_path):
     module = cls().eval()
     written = write_model(tmp_path / "model.safetensors", module, {"use": "test"})

@@ -91,7 +91,7 @@ def test_cancel_answers_at_once_and_closes_the_generator(qtbot, jobs):
 
 def test_the_newest_of_a_channel_wins(qtbot, jobs):
     release = threading.Event()
-    old, heard_old = start(jobs, lambda: release.wait(5) and "old")
+    _, heard_old = start(jobs, lambda: release.wait(5) and "old")
     new, heard_new = start(jobs, lambda: "new")
     release.set()
     qtbot.waitUntil(lambda: not new.live, timeout=3000)
@@ -112,7 +112,7 @@ def test_lanes_do_not_wait_for_each_other(qtbot, jobs):
 
 def test_a_result_about_something_that_has_gone_is_dropped(qtbot, jobs):
     owner, other = object(), object()
-    job, heard = start(jobs, lambda: counting(5), channel="a", owner=owner)
+    _, heard = start(jobs, lambda: counting(5), channel="a", owner=owner)
     kept, _ = start(jobs, lambda: 1, channel="b", owner=other)
     jobs.cancel_of(owner)
     qtbot.waitUntil(lambda: not kept.live, timeout=3000)
@@ -121,7 +121,7 @@ def test_a_result_about_something_that_has_gone_is_dropped(qtbot, jobs):
 
 def test_closing_ends_the_threads(qtbot):
     jobs = Jobs()
-    job, _ = start(jobs, lambda: counting(1000, 0.01), lane="closing")
+    start(jobs, lambda: counting(1000, 0.01), lane="closing")
     named = [t for t in threading.enumerate() if t.name == "vaemed-closing"]
     assert len(named) == 1
     jobs.close()

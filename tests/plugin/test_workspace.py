@@ -52,6 +52,7 @@ def test_closing_the_window_in_the_middle_of_a_job_ends_the_process_quietly():
     code = (
         "import napari, numpy as np\n"
         "from qtpy.QtCore import QTimer\n"
+        "from qtpy.QtWidgets import QApplication\n"
         "from napari_vaemed.data.volume import Volume\n"
         "from napari_vaemed.plugin.layers import volume_to_layer\n"
         "from napari_vaemed.plugin.workspace import open_workspace\n"
@@ -64,7 +65,7 @@ def test_closing_the_window_in_the_middle_of_a_job_ends_the_process_quietly():
         "session.prepare()\n"
         "session.answers.warm_up()\n"
         "QTimer.singleShot(400, viewer.close)\n"
-        "QTimer.singleShot(600, napari._qt.qt_event_loop.quit_app_)\n"
+        "QTimer.singleShot(600, QApplication.quit)\n"
         "napari.run(force=True)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

@@ -30,4 +30,5 @@ class Posterior:
     def kl(self) -> NDArray[np.float32]:
         """KL divergence of each dimension from N(0, 1) in nats, same shape as ``mean``."""
         variance = np.square(self.sd)
-        return 0.5 * (np.square(self.mean) + variance - 1.0 - np.log(variance))
+        kl = 0.5 * (np.square(self.mean) + variance - 1.0 - np.log(variance))
+        return kl.astype(np.float32)

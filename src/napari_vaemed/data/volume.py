@@ -63,7 +63,7 @@ class Volume:
     @property
     def shape(self) -> tuple[int, int, int]:
         """Number of voxels along z, y and x."""
-        return self.hu.shape  # type: ignore[return-value]
+        return self.hu.shape
 
     @property
     def voxel_mm3(self) -> float:

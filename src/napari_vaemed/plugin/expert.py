@@ -46,6 +46,9 @@ def load_expert(device: str) -> Work[Expert]:
     """
     yield Progress("Starting PyTorch", 0, 3)
     workflow = examine()
+    # One nodule is too little work to share: measured on two cores with another program busy, two
+    # threads take 200 ms to decode it, one takes 9.
+    sys.modules["torch"].set_num_threads(1)
     yield Progress("Reading the nodule model", 1, 3)
     expert: Expert = workflow.load_expert(device)
     yield Progress("Warming up", 2, 3)

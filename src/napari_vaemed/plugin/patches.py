@@ -46,20 +46,18 @@ class Patches(QObject):
         said, pictures = case.description_of(finding), case.pictures_of(finding)
         if said is None or pictures is None:
             return
-        self.hide_twins()
         waiting = list(enumerate(zip(said.neighbours, pictures.twins, strict=True)))
         self.adding = True
         self._add_twin(case, finding, waiting)
         self.look_at(case, finding)
 
     def hide_twins(self) -> None:
-        """Take the twins' layers away."""
-        self._drop(TWIN)
+        """Take the twins out of sight."""
+        self._hide(TWIN)
 
     def showing(self, what: str) -> bool:
-        """Whether layers of a kind are shown."""
-        case = self._session.case
-        return case is not None and any(name.startswith(what) for name in case.made)
+        """Whether layers of a kind are in sight."""
+        return any(layer.visible for layer in self._layers(what))
 
     def show_difference(self, on: bool) -> None:
         """Show or hide decoded minus CT, in HU."""
@@ -67,13 +65,13 @@ class Patches(QObject):
         case = self._session.case
         decoded = case.made.get(DECODED) if case is not None else None
         if not on:
-            self._drop(DIFFERENCE)
-        elif decoded is not None:
+            self._hide(DIFFERENCE)
+        elif decoded is not None and decoded.visible:
             self._on_decoded(np.asarray(decoded.data))
 
     def hide_traversal(self) -> None:
-        """Take the strip away."""
-        self._drop(TRAVERSAL)
+        """Take the strip out of sight."""
+        self._hide(TRAVERSAL)
 
     def look_at(self, case: Case, finding: Finding) -> None:
         """Turn the camera to a finding."""
@@ -94,9 +92,7 @@ class Patches(QObject):
         score, distance = neighbour.record.malignancy, neighbour.distance
         name = f"{TWIN} {number + 1} (mal {score:.1f}, d {distance:.2f})"
         place = (-1 - row, column - TWINS_A_ROW // 2)
-        self._session.put_made(
-            case, f"{TWIN} {number + 1}", _layer(case, finding, picture.hu, name, place)
-        )
+        self._put(case, f"{TWIN} {number + 1}", _layer(case, finding, picture.hu, name, place))
         QTimer.singleShot(0, partial(self._add_twin, case, finding, waiting))
 
     def _on_decoded(self, hu: NDArray[np.int16]) -> None:
@@ -118,23 +114,34 @@ class Patches(QObject):
             # The patches of a walk side by side, low to high from left to right.
             side_by_side = np.concatenate(list(strip), axis=2)
             name = f"{TRAVERSAL} {axis.dim} ({axis.name})"
-            made = _layer(case, finding, side_by_side, name, (1, 0))
-            self._session.put_made(case, TRAVERSAL, made)
+            self._put(case, TRAVERSAL, _layer(case, finding, side_by_side, name, (1, 0)))
+            viewer = self._session.viewer
+            whole = viewer.canvas.size[1] / (side_by_side.shape[2] + PITCH_MM)
+            viewer.scene.camera.zoom = min(viewer.scene.camera.zoom, whole)
 
     def _put(self, case: Case, what: str, layer_data: Any) -> None:
-        """Write into the layer that is there: quicker than a new one."""
-        layer = case.made.get(what)
-        if layer is None:
+        """Write into the layer that is there: quicker than a new one, and than removing an old."""
+        layer, (data, attributes, _) = case.made.get(what), layer_data
+        if layer is None or layer.data.shape != data.shape:
             self._session.put_made(case, what, layer_data)
-        else:
-            layer.data[...] = layer_data[0]
-            layer.refresh()
+            return
+        layer.data[...] = data
+        if layer.name != attributes["name"]:
+            layer.name = attributes["name"]
+        if tuple(layer.translate) != attributes["translate"]:
+            layer.translate = attributes["translate"]
+        if not layer.visible:
+            layer.visible = True
+        layer.refresh(extent=False)
 
-    def _drop(self, what: str) -> None:
+    def _layers(self, what: str) -> list[Any]:
         case = self._session.case
-        for name in [n for n in case.made if n.startswith(what)] if case is not None else []:
-            assert case is not None
-            self._session.drop_made(case, name)
+        made = case.made if case is not None else {}
+        return [layer for name, layer in made.items() if name.startswith(what)]
+
+    def _hide(self, what: str) -> None:
+        for layer in self._layers(what):
+            layer.visible = False
 
     def _on_findings_changed(self) -> None:
         case = self._session.case
@@ -142,7 +149,7 @@ class Patches(QObject):
         if finding is not self._finding:
             self._finding = finding
             for what in (TWIN, DECODED, DIFFERENCE, TRAVERSAL):
-                self._drop(what)
+                self._hide(what)
 
 
 def diverging() -> Any:

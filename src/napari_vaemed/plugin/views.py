@@ -38,6 +38,7 @@ class Views(QObject):
         super().__init__(session)
         self._session = session
         self._hidden: list[Layer] = []
+        self._outlined: list[Layer] = []
         viewer = session.viewer
         viewer.dims.events.order.connect(self._on_axes)
         viewer.dims.events.ndisplay.connect(self._on_ndisplay)
@@ -82,7 +83,9 @@ class Views(QObject):
         up = flat and rows == 0
         if case is not None:
             # "away" shows space as it is; napari's own "towards" would show its mirror image.
-            viewer.scene.camera.orientation = ("away", "up" if up else "down", "right")
+            orientation = ("away", "up" if up else "down", "right")
+            if viewer.scene.camera.orientation != orientation:
+                viewer.scene.camera.orientation = orientation
         top, bottom = SIDES[rows][::-1] if up else SIDES[rows] if flat else ("", "")
         left, right = SIDES[columns] if flat else ("", "")
         for place, letter in (
@@ -97,23 +100,33 @@ class Views(QObject):
         """Keep the full CT out of 3-D, where it takes seconds to draw."""
         viewer, case = self._session.viewer, self._session.case
         if viewer.dims.ndisplay == 3 and case is not None:
-            flat = [layer for what, layer in case.made.items() if what not in (PREVIEW, "Marker")]
-            self._hidden = [layer for layer in (case.layer, *flat) if layer.visible]
-            for layer in self._hidden:
-                layer.visible = False
-            for mask in case.masks.values():
-                mask.contour = 0  # outlines are for slices; napari warns of them in 3-D
+            self._leave_slices(case)
             self._show_preview(case)
         elif viewer.dims.ndisplay == 2:
-            for layer in self._hidden:
-                layer.visible = True
-            self._hidden = []
-            for case in self._session.cases.values():
-                if PREVIEW in case.made:
-                    case.made[PREVIEW].visible = False
-                for mask in case.masks.values():
-                    mask.contour = 1
+            self._back_to_slices()
         self._on_axes()
+
+    def _leave_slices(self, case: Case) -> None:
+        made = [layer for what, layer in case.made.items() if what not in (PREVIEW, "Marker")]
+        self._hidden = [layer for layer in (case.layer, *made) if layer.visible]
+        for layer in self._hidden:
+            layer.visible = False
+        # Outlines are for slices; napari warns of them in 3-D.
+        self._outlined = [m for m in (*made, *case.masks.values()) if getattr(m, "contour", 0)]
+        for layer in self._outlined:
+            layer.contour = 0
+
+    def _back_to_slices(self) -> None:
+        for case in self._session.cases.values():
+            if PREVIEW in case.made:
+                case.made[PREVIEW].visible = False
+            for mask in case.masks.values():
+                mask.contour = 1
+        for layer in self._outlined:
+            layer.contour = 1
+        for layer in self._hidden:
+            layer.visible = True
+        self._hidden, self._outlined = [], []
 
     def _show_preview(self, case: Case) -> None:
         preview = case.made.get(PREVIEW)

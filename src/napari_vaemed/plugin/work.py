@@ -154,7 +154,8 @@ def _warm_napari() -> None:
     import pint
 
     pint.get_application_registry()("mm")
-    importlib.import_module("pandas")
+    for module in ("pandas", "scipy.spatial.transform"):
+        importlib.import_module(module)
 
 
 def examine() -> Any:

@@ -153,7 +153,8 @@ def _ranked(
     if k < 1:
         raise ValueError(f"At least one neighbour must be asked for; got k={k}.")
     found: list[Neighbour] = []
-    for row in np.argsort(apart, kind="stable").tolist():
+    for place in np.argsort(apart, kind="stable"):
+        row = int(place)
         record = index.records[row]
         if exclude_patient is not None and record.patient == exclude_patient:
             continue

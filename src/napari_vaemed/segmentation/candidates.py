@@ -19,7 +19,9 @@ FAINTEST_HU, DENSEST_HU = -900.0, 100.0
 TRIED = 20
 
 
-def most_nodule_like(volume: Volume, lungs: NDArray[np.uint8], most: int = 8) -> Work[tuple[Voxel, ...]]:
+def most_nodule_like(
+    volume: Volume, lungs: NDArray[np.uint8], most: int = 8
+) -> Work[tuple[Voxel, ...]]:
     """Rank up to ``most`` spots (z, y, x) that a click would accept, the likeliest first.
 
     The lungs, at 2 mm, are searched at four scales for places that are brighter than their

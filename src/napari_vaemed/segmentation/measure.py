@@ -16,10 +16,11 @@ def measure_nodule(volume: Volume, mask: NoduleMask) -> Measurement:
     """Measure a nodule on its own voxels.
 
     The longest diameter is the longest caliper of any one axial slice, the perpendicular one the
-    longest at right angles to it on that slice (RECIST 1.1, Eisenhauer 2009). A slice's outline
-    runs through the middles of the outer voxel edges, which makes a disc of diameter d measure d
-    within a fraction of a pixel; corners would add up to a pixel's diagonal. The volume counts
-    voxels, so that it follows every brush stroke on the mask.
+    longest at right angles to it on that slice (RECIST 1.1, Eisenhauer 2009). Both end a quarter
+    of a voxel beyond the centres of the outermost voxels: the longest of many chords is an
+    extreme, and measured to the voxels' edges it would make a disc two thirds of a pixel too
+    long, so ended it is a third. The volume counts voxels, so that it follows every brush
+    stroke on the mask.
 
     Raises
     ------
@@ -63,9 +64,9 @@ def _calipers(mask: NoduleMask, spacing: Points) -> tuple[int, Points, Points]:
 
 
 def _outline(slice_mask: NDArray[np.bool_], spacing: Points) -> Points:
-    """Convex outline (n, 2) in mm through the middles of the voxels' edges."""
+    """Convex outline (n, 2) in mm, a quarter of a voxel beyond the outermost voxel centres."""
     index = np.argwhere(slice_mask).astype(float)
-    steps = np.array([[-0.5, 0], [0.5, 0], [0, -0.5], [0, 0.5]])
+    steps = np.array([[-0.25, 0], [0.25, 0], [0, -0.25], [0, 0.25]])
     points = (index[:, None] + steps).reshape(-1, 2) * spacing
     hull: Points = points[ConvexHull(points).vertices]
     return hull

@@ -46,6 +46,18 @@ class NoduleBox:
         """Voxel index (..., 3) in the scan of sample indices (..., 3)."""
         return self.centre + (np.asarray(sample) - self.half) * self.step / self.spacing
 
+    def nearest_samples(
+        self, low: NDArray[np.int_], high: NDArray[np.int_]
+    ) -> list[NDArray[np.int_]]:
+        """Along each axis, the sample nearest to each of the scan's voxels low … high - 1."""
+        axes = zip(low, high, self.centre, self.spacing, strict=True)
+        return [
+            np.rint((np.arange(first, last) - centre) * spacing / self.step + self.half)
+            .astype(int)
+            .clip(0, len(self.hu) - 1)
+            for first, last, centre, spacing in axes
+        ]
+
 
 def cut_box(
     volume: Volume,

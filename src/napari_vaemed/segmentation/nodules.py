@@ -8,6 +8,7 @@ then cut on the scan's own voxels.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,58 +19,88 @@ from napari_vaemed.data.finding import NoduleMask
 from napari_vaemed.data.labels import LEFT_LUNG, RIGHT_LUNG
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.segmentation.nodule_box import NoduleBox, cut_box
+from napari_vaemed.segmentation.nodule_shape import (
+    NoduleShape,
+    Seed,
+    exit_section,
+    radii_from,
+    two_sided_reach,
+    wall_share,
+)
 
 Mask = NDArray[np.bool_]
 Field = NDArray[np.floating]
 
-CLOSE, MIDDLE, FAR_BOX = (12.0, 0.6), (20.0, 1.0), (32.0, 1.0)
+CLOSE, MIDDLE, FAR = (12.0, 0.6), (20.0, 1.0), (32.0, 1.0)
+"""Half side of the box and its step, mm: for nodules under 6 mm, up to 14 mm and above."""
 SNAP_MM = 3.0
 SMOOTHING_MM = 0.7
 LUNG_HU = -500.0
-CLOSING_MM = (10.0, 20.0)
-FAINTEST_HU, DENSEST_HU = -720.0, -380.0
+WALL_HU = -450.0
+BONE_HU = 250.0
+CLOSINGS_MM = (10.0, 20.0)
+FAINTEST_HU, DENSEST_HU, CORE_HU = -720.0, -380.0, 100.0
+LEAST_CONTRAST_HU = 100.0
 OPENINGS = (0.55, 0.7, 0.85)
 REGROW_MM = 1.0
-HALO_MM = 1.4
-FAR = 2.6
+LOST_TO_VESSELS = 0.5
+HALO_HU = 165.0
 
 
 class NoNodule(LookupError):
     """There is no nodule at the click; the message tells a person why."""
 
 
+class _NotLung(NoNodule):
+    """The click lies outside the lungs, as far as this box and this closing can tell."""
+
+
 @dataclass(frozen=True, eq=False)
 class _Scene:
-    """The box around a click, smoothed, with the lung in it."""
+    """The box around a click, smoothed; the lung in it and its HU; mm from the click."""
 
     box: NoduleBox
     smooth: Field
     lung: Mask
-    away: Field
     lung_hu: float
+    away: Field
+
+    @property
+    def near(self) -> Mask:
+        return self.away <= SNAP_MM
 
 
 @dataclass(frozen=True, eq=False)
 class _Growth:
-    """What grew from the seed, on the box's grid."""
+    """The piece that was kept of what grew from the seed, on the box's grid."""
 
-    grown: Mask
     kept: Mask
     threshold: float
-    seed: tuple[int, int, int]
-    radius: float
-    kept_ratio: float
-    reach_ratio: float
-    wall_share: float
-    nearby: float = 0
-    exits: float = 0
-    kept55: float = 0
+    seed: Seed
+    shape: NoduleShape
 
 
 def segment_nodule(
     volume: Volume, voxel: ArrayLike, lungs: NDArray[np.uint8] | None = None
 ) -> NoduleMask:
-    """Mask the nodule at or within 3 mm of a click."""
+    """Mask the nodule at or within 3 mm of a click.
+
+    Parameters
+    ----------
+    volume : Volume
+    voxel : (z, y, x)
+        The click as a fractional voxel index.
+    lungs : (z, y, x) uint8, optional
+        Lung labels of the whole volume (see `data.labels`). Without them the lung is told
+        from the HU around the click.
+
+    Raises
+    ------
+    NoNodule
+        When the click meets air, a vessel, bone, the chest wall, the mediastinum or nothing.
+    ValueError
+        When the labels are not the volume's.
+    """
     point = np.asarray(voxel, float)
     if not volume.contains(point):
         raise NoNodule("No nodule here: the click lies outside the scan.")
@@ -78,99 +109,65 @@ def segment_nodule(
             f"The lung labels have shape {lungs.shape}, the volume {volume.shape}. "
             "Pass labels made on this volume."
         )
-    scene, growth = _find_in_volume(volume, point, lungs)
-    return _on_scan(volume, scene, growth)
+    return _on_scan(volume, *_find(volume, point, lungs))
 
 
-def _find_in_volume(volume, point, lungs, judge=True):
-    """Look closely or from afar, as the nodule's size asks for."""
+def _find(
+    volume: Volume, point: NDArray[np.float64], lungs: NDArray[np.uint8] | None
+) -> tuple[_Scene, _Growth]:
+    """Look, then look again closer or from farther off as the nodule's size asks for."""
     try:
-        found = _find(cut_box(volume, point, *MIDDLE, lungs), judge)
-    except NoNodule as no:
-        if "wall" not in str(no):
-            raise
-        return _find(cut_box(volume, point, *FAR_BOX, lungs), judge)
-    growth = found[1]
-    if growth.radius < 3:
-        return _find(cut_box(volume, point, *CLOSE, lungs), judge)
-    if growth.radius > 7 or _at_edge(growth.kept):
-        return _find(cut_box(volume, point, *FAR_BOX, lungs), judge)
-    return found
+        scene, growth = _find_in(cut_box(volume, point, *MIDDLE, lungs))
+    except _NotLung:
+        return _find_in(cut_box(volume, point, *FAR, lungs))
+    if growth.shape.radius < 3:
+        return _find_in(cut_box(volume, point, *CLOSE, lungs))
+    at_edge = any(growth.kept.take([0, 1, -2, -1], axis).any() for axis in range(3))
+    if growth.shape.radius > 7 or at_edge:
+        return _find_in(cut_box(volume, point, *FAR, lungs))
+    return scene, growth
 
 
-def _at_edge(mask: Mask) -> bool:
-    return any(bool(mask.take([0, 1, -2, -1], axis).any()) for axis in range(3))
-
-
-def _find(box: NoduleBox, judge: bool = True):
+def _find_in(box: NoduleBox) -> tuple[_Scene, _Growth]:
+    """Try the ways to see the nodule until one shows no more than a little wall."""
     smooth = ndimage.gaussian_filter(box.hu, SMOOTHING_MM / box.step)
-    best = None
-    why = None
-    for closing in CLOSING_MM:
+    best: tuple[_Scene, _Growth] | None = None
+    refused: NoNodule | None = None
+    for closing in CLOSINGS_MM:
         try:
             scene = _scene(box, smooth, closing)
-            for core in _cores(scene):
-                try:
-                    growth = _grow(scene, core)
-                    if judge:
-                        _refuse_other_things(scene, growth)
-                except NoNodule as no:
-                    why = why or no
-                    continue
-                growth = _with_halo(scene, growth)
-                if best is None or growth.wall_share < best[1].wall_share - 0.1:
-                    best = scene, growth
-                break
+            growth = _first_accepted(scene)
         except NoNodule as no:
-            why = why or no
-        if best is not None and best[1].wall_share < 0.25:
+            refused = refused or no
+            continue
+        if best is None or growth.shape.wall_share < best[1].shape.wall_share - 0.1:
+            best = scene, growth
+        if best[1].shape.wall_share < 0.25:
             break
     if best is None:
-        raise why
+        raise refused or NoNodule("No nodule here.")
     return best
 
 
-def _radii(box: NoduleBox, seed: tuple[int, int, int] | None = None) -> Field:
-    """Distance in mm of every sample from the box's centre, or from another sample."""
-    n = len(box.hu)
-    z, y, x = seed or (box.half,) * 3
-    line = np.arange(n)
-    squares = (line - z)[:, None, None] ** 2 + (line - y)[:, None] ** 2 + (line - x) ** 2
-    return np.sqrt(squares) * box.step
-
-
 def _scene(box: NoduleBox, smooth: Field, closing_mm: float) -> _Scene:
+    """Tell the lung from the rest, or say what the click has met."""
     lung = _lung_around(box, smooth, closing_mm)
-    away = _radii(box)
-    near = (away <= SNAP_MM) & lung
-    if not near.any():
-        raise NoNodule(_outside_lung(smooth, away))
+    away = radii_from(box, (box.half,) * 3)
+    if not (lung & (away <= SNAP_MM)).any():
+        raise _outside_lung(float(np.median(smooth[away <= 2])))
     around = smooth[(smooth < LUNG_HU) & (away < 25) & lung]
     if around.size < 50:
-        raise NoNodule("No nodule here: there is no lung around the click.")
-    return _Scene(box, smooth, lung, away, float(np.median(around)))
+        raise _NotLung("No nodule here: there is no lung around the click.")
+    return _Scene(box, smooth, lung, float(np.median(around)), away)
 
 
-def _cores(scene: _Scene) -> list[float]:
-    """HU the nodule's core may have: the densest near the click, then the click's own."""
-    near = (scene.away <= SNAP_MM) & scene.lung
-    cavity = ndimage.binary_fill_holes((scene.smooth > -450) & scene.lung) & scene.lung
-    if (cavity & near).sum() > ((scene.smooth > -450) & near).sum():
-        hole = cavity & (scene.smooth <= -450)
-        holes, _ = ndimage.label(hole)
-        mine = np.unique(holes[near & hole])
-        rim = ndimage.binary_dilation(np.isin(holes, mine[mine > 0]), iterations=2) & cavity & ~hole
-        densest = float(np.percentile(scene.smooth[rim], 80))
-    else:
-        densest = float(np.percentile(scene.smooth[near], 90))
-    own = float(np.median(scene.smooth[(scene.away <= 1.0)]))
-    cores = [c for c in (densest, own) if c >= scene.lung_hu + 100]
-    if not cores:
-        air = "air" if scene.lung_hu < -960 else "normal lung"
-        raise NoNodule(f"No nodule here: this is {air}.")
-    if len(cores) == 2 and cores[0] - cores[1] < 150:
-        return cores[:1]
-    return cores
+def _outside_lung(hu: float) -> NoNodule:
+    """What a click outside the lungs has met."""
+    if hu < -900:
+        return _NotLung("No nodule here: this is air outside the lungs.")
+    if hu > BONE_HU:
+        return _NotLung("No nodule here: this is bone.")
+    return _NotLung("No nodule here: this is chest wall, mediastinum or another organ, not lung.")
 
 
 def _lung_around(box: NoduleBox, smooth: Field, closing_mm: float) -> Mask:
@@ -184,137 +181,158 @@ def _lung_around(box: NoduleBox, smooth: Field, closing_mm: float) -> Mask:
     edges = np.unique(np.concatenate([tissue.take([0, -1], a).ravel() for a in range(3)]))
     coarse |= ~np.isin(tissue, edges)
     fine = coarse.repeat(2, 0).repeat(2, 1).repeat(2, 2)
-    return fine[tuple(slice(n) for n in air.shape)] | air
+    z, y, x = (slice(n) for n in air.shape)
+    lung: Mask = fine[z, y, x] | air
+    return lung
 
 
 def _closed(mask: Mask, radius: float) -> Mask:
-    """Closing by a ball of ``radius`` samples; nothing is assumed to lie beyond the edge."""
+    """Closing by a ball of ``radius`` samples; beyond the edge nothing belongs to the mask."""
     pad = int(np.ceil(radius)) + 1
     dilated = ndimage.distance_transform_edt(~np.pad(mask, pad)) <= radius
-    closed = ndimage.distance_transform_edt(dilated) > radius
+    closed: Mask = ndimage.distance_transform_edt(dilated) > radius
     return closed[pad:-pad, pad:-pad, pad:-pad] | mask
 
 
-def _tissue(scene: _Scene, threshold: float) -> Mask:
+def _first_accepted(scene: _Scene) -> _Growth:
+    """Grow from each core HU in turn until the shape is a nodule's."""
+    refused: NoNodule | None = None
+    for core in _core_hus(scene):
+        try:
+            growth = _grow(scene, core)
+            _refuse_other_things(scene, growth)
+        except NoNodule as no:
+            refused = refused or no
+            continue
+        return _with_halo(scene, growth)
+    if refused is not None:
+        raise refused
+    air = "air" if scene.lung_hu < -960 else "normal lung"
+    raise NoNodule(f"No nodule here: this is {air}.")
+
+
+def _core_hus(scene: _Scene) -> Iterator[float]:
+    """HU the nodule's core may have: the densest near the click, then the click's own."""
+    dense = (scene.smooth > WALL_HU) & scene.lung
+    hole = ndimage.binary_fill_holes(dense) & scene.lung & ~dense
+    if (hole & scene.near).any():
+        holes, _ = ndimage.label(hole)
+        mine = np.isin(holes, np.unique(holes[scene.near & hole]))
+        rim = ndimage.binary_dilation(mine, iterations=2) & dense
+        densest = float(np.percentile(scene.smooth[rim], 80))
+    else:
+        densest = float(np.percentile(scene.smooth[scene.near & scene.lung], 90))
+    own = float(np.median(scene.smooth[scene.away <= 1]))
+    least = scene.lung_hu + LEAST_CONTRAST_HU
+    if densest >= least:
+        yield densest
+    if own >= least and own < densest - 150:
+        yield own
+
+
+def _grow(scene: _Scene, core: float, settle: bool = True) -> _Growth:
+    """Grow from the deepest point near the click at half the nodule's contrast, then open.
+
+    ``settle`` measures the core's HU once more inside what has grown.
+    """
+    for _ in range(2 if settle else 1):
+        half = (min(core, CORE_HU) + scene.lung_hu) / 2
+        threshold = float(np.clip(half, FAINTEST_HU, DENSEST_HU))
+        grown, depth, seed = _region(scene, threshold)
+        radius = float(depth[seed])
+        core = _core_hu(scene, grown, depth, seed, threshold)
+    kept, opened_ratio, kept_ratio = _opened(scene.box, grown, depth, seed)
+    shape = NoduleShape(
+        radius=radius,
+        opened_ratio=opened_ratio,
+        kept_ratio=kept_ratio,
+        exits=exit_section(scene.box, grown, seed, radius),
+        reach=two_sided_reach(scene.box, grown, seed) / radius,
+        wall_share=wall_share(scene.box, kept, scene.lung),
+    )
+    return _Growth(kept, threshold, seed, shape)
+
+
+def _region(scene: _Scene, threshold: float) -> tuple[Mask, Field, Seed]:
+    """What is denser than the threshold at the click, its depth in mm, its deepest point."""
     lung = scene.lung
-    if threshold < LUNG_HU:
+    if threshold < LUNG_HU:  # else the wall's blurred edge would grow along the whole lung
         lung = ndimage.binary_erosion(lung, border_value=1)
-    return ndimage.binary_fill_holes((scene.smooth > threshold) & lung)
+    tissue = ndimage.binary_fill_holes((scene.smooth > threshold) & lung)
+    if not (scene.near & tissue).any():
+        raise NoNodule("No nodule here: nothing within 3 mm is denser than the lung.")
+    depth = ndimage.distance_transform_edt(tissue) * scene.box.step
+    pieces, _ = ndimage.label(tissue)
+    start = np.argmax(np.where(scene.near & tissue, depth - 0.3 * scene.away, -np.inf))
+    grown: Mask = pieces == pieces.flat[start]
+    # Depth rises by 1 mm a mm towards a nodule's middle, but slowly along a vessel.
+    climb = np.where(grown & (scene.away < 20), depth - 0.4 * scene.away, -np.inf)
+    z, y, x = (int(i) for i in np.unravel_index(np.argmax(climb), climb.shape))
+    return grown, depth, (z, y, x)
 
 
-def _grow(scene: _Scene, core: float, fixed: bool = False) -> _Growth:
-    """Grow from the deepest point near the click at half the nodule's contrast, then open."""
-    box, away, smooth = scene.box, scene.away, scene.smooth
-    near = away <= SNAP_MM
-    core = min(core, 100.0)
-    for _ in range(1 if fixed else 2):
-        threshold = float(np.clip((core + scene.lung_hu) / 2, FAINTEST_HU, DENSEST_HU))
-        tissue = _tissue(scene, threshold)
-        if not (near & tissue).any():
-            raise NoNodule("No nodule here: nothing within 3 mm is denser than the lung.")
-        depth = ndimage.distance_transform_edt(tissue) * box.step
-        pieces, _ = ndimage.label(tissue)
-        start = np.argmax(np.where(near & tissue, depth - 0.3 * away, -np.inf))
-        grown = pieces == pieces.flat[start]
-        climb = np.where(grown & (away < 20), depth - 0.4 * away, -np.inf)
-        z, y, x = (int(i) for i in np.unravel_index(np.argmax(climb), climb.shape))
-        radius = float(depth[z, y, x])
-        inner = grown & (depth >= 0.6 * radius) & (_radii(box, (z, y, x)) <= radius)
-        dense = inner & (smooth > threshold)
-        rank = 60
-        if dense.sum() < 0.8 * inner.sum():  # hollow: its wall is thin and the blur lowers it
-            dense = grown & (_radii(box, (z, y, x)) <= 1.3 * radius) & (smooth > threshold)
-            rank = 85
-        core = min(float(np.percentile(smooth[dense], rank)), 100.0)
-    seed = (z, y, x)
-    from_seed = _radii(box, seed)
+def _core_hu(scene: _Scene, grown: Mask, depth: Field, seed: Seed, threshold: float) -> float:
+    """HU of the nodule's core; of a hollow one's wall, thin and lowered by the blur."""
+    from_seed = radii_from(scene.box, seed)
+    dense = grown & (scene.smooth > threshold)
+    inner = grown & (depth >= 0.6 * depth[seed]) & (from_seed <= depth[seed])
+    if (dense & inner).sum() >= 0.8 * inner.sum():
+        return float(np.percentile(scene.smooth[dense & inner], 60))
+    return float(np.percentile(scene.smooth[dense & (from_seed <= 1.3 * depth[seed])], 85))
+
+
+def _opened(box: NoduleBox, grown: Mask, depth: Field, seed: Seed) -> tuple[Mask, float, float]:
+    """Cut the vessels by the gentlest opening that does; volumes in balls, first and final."""
+    radius = float(depth[seed])
+    from_seed = radii_from(box, seed)
     ball = max(int(((from_seed <= radius) & box.measured).sum()), 1)
-    kept55 = None
+    pieces, ratios = [], []
     for opening in OPENINGS:
         cores, _ = ndimage.label((depth > opening * radius) & grown)
-        rest = cores == cores[seed]
-        back = ndimage.distance_transform_edt(~rest) * box.step
-        kept = grown & (back <= opening * radius + REGROW_MM)
-        ratio = int((kept & box.measured).sum()) / ball
-        kept55 = kept55 or ratio
-        if ratio < 8 and np.percentile(from_seed[kept], 98) < FAR * radius + 1:
-            break
-    else:
-        kept &= from_seed <= 1.15 * radius + 0.5
-        ratio = int((kept & box.measured).sum()) / ball
-    rim = ndimage.binary_dilation(kept) & ~kept & box.measured
-    wall = int((rim & ~scene.lung).sum()) / max(int(rim.sum()), 1)
-    nearby = (grown & (from_seed <= 2.5 * radius + 1) & box.measured).sum() / ball
-    shell = np.abs(from_seed - 2.2 * radius - 1) <= 0.5
-    exits = (grown & shell & box.measured).sum() * box.step**2 / (np.pi * radius**2)
-    return _Growth(
-        grown, kept, threshold, seed, radius, ratio, _two_sided_reach(box, grown, seed) / radius, wall, nearby, exits, kept55
-    )
+        back = ndimage.distance_transform_edt(cores != cores[seed]) * box.step
+        pieces.append(grown & (back <= opening * radius + REGROW_MM))
+        ratios.append(int((pieces[-1] & box.measured).sum()) / ball)
+    first = len(OPENINGS) - 1 if ratios[-1] < LOST_TO_VESSELS * ratios[0] else 0
+    for kept, ratio in zip(pieces[first:], ratios[first:], strict=True):
+        if ratio < 8 and np.percentile(from_seed[kept], 98) < 3.3 * radius - 1:
+            return kept, ratios[0], ratio
+    kept = pieces[-1] & (from_seed <= (1.15 if ratios[0] > 9 else 1.6) * radius + 0.5)
+    return kept, ratios[0], int((kept & box.measured).sum()) / ball
 
 
-def _directions(count: int) -> Field:
-    """Unit vectors (count, 3) spread evenly over half a sphere (a Fibonacci spiral)."""
-    k = np.arange(count) + 0.5
-    z = 1 - k / count
-    turn = np.pi * (1 + 5**0.5) * k
-    across = np.sqrt(1 - z**2)
-    return np.stack([z, across * np.cos(turn), across * np.sin(turn)], axis=1)
-
-
-def _two_sided_reach(box: NoduleBox, grown: Mask, seed: tuple[int, int, int]) -> float:
-    """How far (mm) one can go from the seed both ways along a line: long in a vessel."""
-    steps = np.arange(1, int(24 / box.step) * 2) * 0.5
-    both = []
-    for sign in (1, -1):
-        way = sign * _directions(160)[:, None] * steps[:, None]
-        at = np.rint(way + seed).astype(int)
-        ok = ((at >= 0) & (at < len(grown))).all(-1)
-        at = at.clip(0, len(grown) - 1)
-        inside = ok & (grown & box.measured)[at[..., 0], at[..., 1], at[..., 2]]
-        both.append(np.where(inside.all(1), len(steps), inside.argmin(1)))
-    return float(np.percentile(np.minimum(*both), 97) * 0.5 * box.step)
+def _refuse_other_things(scene: _Scene, growth: _Growth) -> None:
+    """Raise when what grew is a vessel, wall, or not on the scan at all."""
+    if not (growth.kept & scene.box.measured).any():
+        raise NoNodule("No nodule here: what is dense lies beyond the scan's first or last slice.")
+    middle = (scene.box.half,) * 3
+    if scene.smooth[middle] > BONE_HU and not growth.kept[middle]:
+        raise _outside_lung(float(scene.smooth[middle]))
+    if growth.shape.is_vessel:
+        raise NoNodule("No nodule here: this is a vessel or runs on like one.")
+    if growth.shape.is_wall:
+        raise _NotLung("No nodule here: this is the chest wall or the mediastinum.")
 
 
 def _with_halo(scene: _Scene, growth: _Growth) -> _Growth:
     """The same nodule with its ground-glass halo, if it has one wider than the scan's blur."""
-    if growth.threshold < -560:
+    faint = max(FAINTEST_HU, scene.lung_hu + HALO_HU)
+    if growth.threshold <= faint + 100:
         return growth
-    faint = max(FAINTEST_HU, scene.lung_hu + 165)
     apart = ndimage.distance_transform_edt(~growth.kept) * scene.box.step
-    level = np.abs(np.arange(len(apart)) - growth.seed[0]) * scene.box.step <= 1.0
-    shell = (apart > 1.0) & (apart <= 1.8) & scene.lung & level[:, None, None]
+    level = np.abs(np.arange(len(apart)) - growth.seed[0]) * scene.box.step <= 1
+    blur = 1.1 + 0.6 * max(float(scene.box.spacing[1]) - 0.95, 0)
+    shell = (apart > blur) & (apart <= blur + 0.7) & scene.lung & level[:, None, None]
     shell &= scene.smooth <= growth.threshold
-    if not shell.any() or (scene.smooth[shell] > faint).mean() < 0.5:
+    # A thin halo is half blurred away; around a large core, spicules can fill most of the shell.
+    needed = 0.55 if growth.shape.radius <= 4 else 0.9
+    if not shell.any() or (scene.smooth[shell] > faint).mean() < needed:
         return growth
     try:
-        wide = _grow(scene, 2 * faint - scene.lung_hu, fixed=True)
+        wide = _grow(scene, 2 * faint - scene.lung_hu, settle=False)
         _refuse_other_things(scene, wide)
     except NoNodule:
         return growth
     return wide if wide.kept[growth.seed] else growth
-
-
-def _outside_lung(smooth: Field, away: Field) -> str:
-    """Say what a click outside the lungs has met."""
-    hu = float(np.median(smooth[away <= 2]))
-    if hu < -900:
-        return "No nodule here: this is air outside the lungs."
-    if hu > 250:
-        return "No nodule here: this is bone."
-    return "No nodule here: this is chest wall, mediastinum or another organ, not lung."
-
-
-def _refuse_other_things(scene: _Scene, growth: _Growth) -> None:
-    """Raise when what grew is longer, leakier or more walled in than a nodule."""
-    box = scene.box
-    if not (growth.kept & box.measured).any():
-        raise NoNodule("No nodule here: what is dense lies beyond the scan's first or last slice.")
-    runs = growth.kept55 * np.sqrt(1 + growth.exits)
-    compact = growth.reach_ratio < 1.35 and growth.kept_ratio < 6
-    if growth.kept_ratio > 12 or (runs > 24 and not compact) or growth.reach_ratio > 2.8:
-        raise NoNodule("No nodule here: this is a vessel or runs on like one.")
-    if growth.wall_share > 0.5:
-        raise NoNodule("No nodule here: this is the chest wall or the mediastinum.")
 
 
 def _on_scan(volume: Volume, scene: _Scene, growth: _Growth) -> NoduleMask:
@@ -324,14 +342,11 @@ def _on_scan(volume: Volume, scene: _Scene, growth: _Growth) -> NoduleMask:
     found = np.argwhere(zone)
     low = np.floor(box.to_voxel(found.min(0) - 1.0)).astype(int).clip(0)
     high = np.minimum(np.ceil(box.to_voxel(found.max(0) + 1.0)).astype(int) + 1, volume.shape)
-    samples = [
-        np.rint((np.arange(a, b) - v) * s / box.step + box.half).astype(int).clip(0, len(zone) - 1)
-        for a, b, v, s in zip(low, high, box.centre, box.spacing, strict=True)
-    ]
+    nearest = np.ix_(*box.nearest_samples(low, high))
     hu = volume.hu[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-    near = np.ix_(*samples)
-    cavity = ndimage.binary_erosion(growth.kept, iterations=2)[near]
-    pieces, count = ndimage.label(((hu > growth.threshold) & zone[near]) | cavity)
+    hollow = ndimage.binary_erosion(growth.kept, iterations=2)
+    marked = (zone[nearest] & (hu > growth.threshold)) | hollow[nearest]
+    pieces, count = ndimage.label(marked)
     if count == 0:
         raise NoNodule("No nodule here: nothing within 3 mm is denser than the lung.")
     largest = pieces == np.bincount(pieces.ravel())[1:].argmax() + 1

@@ -57,7 +57,8 @@ def knn_bench(
 
     Each fold trains a model on the other patients from nothing; held-out nodules are clicked at
     their centre and vote with the training nodules nearest by 2-Wasserstein distance. On the same
-    folds stand the neighbours by log volume and by 32 principal components of the patch.
+    folds stand the neighbours by log volume and by 32 principal components of the patch,
+    and, as scores by themselves, log volume and how much of the nodule's height its crop shows.
 
     Returns
     -------
@@ -82,7 +83,24 @@ def knn_bench(
         known, held_out = (np.intersect1d(rows, scored.rows) for rows in (known, held_out))
         for name, apart in _apart(fold_model, nodules, patches, known, held_out).items():
             votes[name][held_out] = _vote(apart, nodules, known)
+    votes["log volume itself"] = np.log(nodules.volumes_mm3())
+    votes["crop height itself"] = crop_heights(nodules, within_mm=np.inf)
+    reach = (samples.views.shape[2] - 1) / 2
+    votes["crop height in reach itself"] = crop_heights(nodules, within_mm=reach)
     return _figures(votes, scored, {"epochs": epochs, "folds": folds, "seed": seed})
+
+
+def crop_heights(nodules: NoduleSet, *, within_mm: float) -> NDArray[np.float64]:
+    """Height in mm, (n,), that each crop shows below and above its nodule's centre.
+
+    No more than ``within_mm`` is counted on either side.
+    """
+    heights = np.empty(len(nodules))
+    for row, (record, volume) in enumerate(zip(nodules.records, nodules.volumes, strict=True)):
+        below = volume.to_voxel(record.centre_mm)[0] * volume.spacing[0]
+        whole = (volume.shape[0] - 1) * volume.spacing[0]
+        heights[row] = np.clip([below, whole - below], 0.0, within_mm).sum()
+    return heights
 
 
 def _apart(

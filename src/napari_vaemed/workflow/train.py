@@ -116,8 +116,10 @@ def model_card(nodules: NoduleSet, training: Mapping[str, Any]) -> dict[str, Any
             "patients (LIDC-IDRI-0029 and -0138, one scan, count as one patient)."
         ),
         "extent": (
-            "Crops are cut tight to the nodule in z, so their height tells its size. The encoder "
-            "reads the 4 central slices (±1.5 mm) only and fades to black beyond 15.5 mm in plane."
+            "Crops are cut tight to the nodule in z, so their height tells its size. It is hidden: "
+            "the encoder reads the 4 central slices (±1.5 mm) only and fades to black beyond "
+            "15.5 mm in plane. Some crops are thinner even than that; the figures say how well the "
+            "whole height, and the part of it within the encoder's reach, separate by themselves."
         ),
         "training": dict(training),
         "command": " ".join(

@@ -66,12 +66,13 @@ def test_difference_is_decoded_minus_ct(widget, chest, idle):
     assert np.array_equal(made["Difference"].data, made["Decoded"].data - query)
     assert tuple(made["Difference"].contrast_limits) == (-600, 600)
     widget.difference.setChecked(False)
-    assert "Difference" not in made
+    assert not made["Difference"].visible
 
 
-def test_what_was_decoded_for_one_finding_goes_when_another_is_chosen(widget, chest, idle, voxels):
+def test_what_was_decoded_for_one_finding_is_hidden_for_the_next(widget, chest, idle, voxels):
     widget.set_latent(next(iter(widget.sliders)), 2.0)
     idle(chest)
     chest.click(voxels[1])
     idle(chest)
-    assert "Decoded" not in chest.case.made
+    assert not chest.case.made["Decoded"].visible
+    assert not chest.patches.showing("Decoded")

@@ -43,7 +43,10 @@ def test_twins_lie_beside_the_finding_at_one_millimetre(widget, chest, idle, vox
     z = chest.case.finding.marked.measurement.centre_mm[2]
     assert middle[0] == pytest.approx(z, abs=0.01)
     widget.show_as_layers(False)
-    assert not [layer for layer in chest.viewer.layers if layer.name.startswith("Twin ")]
+    assert not any(layer.visible for layer in twins)
+    widget.show_as_layers(True)
+    idle(chest)
+    assert all(layer.visible for layer in twins)
 
 
 def test_true_crops_are_shown_where_they_are_at_hand(

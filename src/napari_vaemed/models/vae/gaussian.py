@@ -97,29 +97,29 @@ class GaussianVAE(nn.Module):
         n = (len(batch.view) + 1) // 2  # drawing costs most of the time: half learns as well
         noise = torch.randn(n, self.latent_dims, generator=generator, device=mean.device)
         ct, mask = self.decode(mean[:n] + sd[:n] * noise)
-        ramp = min(1.0, progress / 0.3)
-        terms = {
-            "pixels": self.pixel_weight
-            * tempered_likelihood(ct, batch.target[:n], batch.measured[:n]),
-            "kl": self.beta * ramp * free_kl(mean, sd, self.free_nats),
-            "mask": self.mask_weight * mask_loss(mask, batch.mask[:n]),
-            "volume": self.volume_weight * self._volume_loss(mean, batch),
-            "ratings": self.rating_weight * self._rating_loss(mean, batch),
-        }
-        apart = _squared_w2(mean, sd)
-        terms["views"] = self.view_weight * view_loss(apart)
-        terms["kinship"] = self.kinship_weight * kinship_loss(apart, batch.ratings[:, _MALIGNANCY])
+        with torch.autocast(mean.device.type, enabled=False):  # the terms need float32
+            pixels = tempered_likelihood(ct, batch.target[:n], batch.measured[:n])
+            terms = {
+                "pixels": self.pixel_weight * pixels,
+                "kl": self.beta * min(1.0, progress / 0.3) * free_kl(mean, sd, self.free_nats),
+                "mask": self.mask_weight * mask_loss(mask, batch.mask[:n]),
+                "volume": self.volume_weight * self._volume_loss(mean, batch),
+                "ratings": self.rating_weight * self._rating_loss(mean, batch),
+            }
+            apart, score = _squared_w2(mean, sd), batch.ratings[:, _MALIGNANCY]
+            terms["views"] = self.view_weight * view_loss(apart)
+            terms["kinship"] = self.kinship_weight * kinship_loss(apart, score)
         return terms
 
     def _volume_loss(self, mean: torch.Tensor, batch: Batch) -> torch.Tensor:
         wanted = (batch.log_volume.repeat(2) - 5.5) / 1.5
-        return F.smooth_l1_loss(self.volume_head(mean)[:, 0].float(), wanted)
+        return F.smooth_l1_loss(self.volume_head(mean)[:, 0], wanted)
 
     def _rating_loss(self, mean: torch.Tensor, batch: Batch) -> torch.Tensor:
         score = batch.ratings[:, _MALIGNANCY].repeat(2)
         soft = soft_scores(score)
-        chance = F.log_softmax(self.malignancy_head(mean).float(), dim=1)
-        others = F.smooth_l1_loss(self.rating_head(mean).float(), batch.ratings.repeat(2, 1) - 3.0)
+        chance = F.log_softmax(self.malignancy_head(mean), dim=1)
+        others = F.smooth_l1_loss(self.rating_head(mean), batch.ratings.repeat(2, 1) - 3.0)
         return -(soft * chance).sum(1).mean() + others
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from qtpy.QtCore import QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
-from qtpy.QtWidgets import QAbstractButton, QGridLayout, QWidget
+from qtpy.QtWidgets import QAbstractButton, QWidget
 
 from napari_vaemed.plugin.parts.picture import paint_slice
 
@@ -29,6 +29,8 @@ class Exhibit:
         Small, in the picture: what kind of picture it is.
     chip, chip_colour, chip_ink : str
         Short value on a coloured spot.
+    flag : str
+        Small, in the picture's lower left corner; may be empty.
     lines : two texts
         Below the picture.
     tooltip : str
@@ -40,6 +42,7 @@ class Exhibit:
     chip: str
     chip_colour: str
     chip_ink: str
+    flag: str
     lines: tuple[str, str]
     tooltip: str
 
@@ -58,19 +61,16 @@ class Gallery(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.cards: list[Card] = []
-        self._grid = QGridLayout(self)
-        self._grid.setContentsMargins(0, 0, 0, 0)
-        self._grid.setSpacing(GAP)
-        self._grid.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
 
     def exhibit(self, exhibits: Sequence[Exhibit]) -> None:
         """Show these pictures."""
         for card in self.cards:
-            self._grid.removeWidget(card)
+            card.hide()
             card.deleteLater()
-        self.cards = [Card(each) for each in exhibits]
+        self.cards = [Card(each, self) for each in exhibits]
         for place, card in enumerate(self.cards):
             card.clicked.connect(lambda _=False, place=place: self.chosen.emit(place))
+            card.show()
         self._arrange()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -81,16 +81,19 @@ class Gallery(QWidget):
     def _arrange(self) -> None:
         columns = max(2, (self.width() + GAP) // (NARROWEST + GAP))
         side = (self.width() - (columns - 1) * GAP) // columns
+        high = side + CAPTION
         for place, card in enumerate(self.cards):
-            card.setFixedSize(side, side + CAPTION)
-            self._grid.addWidget(card, place // columns, place % columns)
+            row, column = divmod(place, columns)
+            card.setGeometry(column * (side + GAP), row * (high + GAP), side, high)
+        rows = -(-len(self.cards) // columns)
+        self.setFixedHeight(max(rows * (high + GAP) - GAP, 0))
 
 
 class Card(QAbstractButton):
     """One picture with its chip and two lines."""
 
-    def __init__(self, exhibit: Exhibit) -> None:
-        super().__init__()
+    def __init__(self, exhibit: Exhibit, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
         self.exhibit = exhibit
         self.setToolTip(exhibit.tooltip)
         self.setAccessibleName(f"{exhibit.chip} {exhibit.lines[0]} {exhibit.lines[1]}")
@@ -106,6 +109,8 @@ class Card(QAbstractButton):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         side = float(self.width())
         paint_slice(painter, shown.image, QRectF(0, 0, side, side), shown.mm_wide, shown.remark)
+        flag = QRectF(4, side - 15, side - 8, 12)
+        painter.drawText(flag, Qt.AlignmentFlag.AlignLeft, shown.flag)
         self._paint_chip(painter, QRectF(side - 32, 4, 28, 17))
         # The style sheet rules the text colour, which the palette then holds.
         painter.setPen(self.palette().buttonText().color())

@@ -156,7 +156,7 @@ class LatentWidget(Panel):
 
 
 def _name(axis: LatentAxis) -> str:
-    return f"latent {axis.dim}" if axis.name == "unnamed" else axis.name
+    return f"z{axis.dim} · {axis.name}"
 
 
 def _about(axis: LatentAxis) -> str:

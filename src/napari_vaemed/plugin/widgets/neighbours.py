@@ -177,7 +177,8 @@ def _exhibit(neighbour: Neighbour, picture: Picture) -> Exhibit:
         chip=f"{record.malignancy:g}",
         chip_colour=colour,
         chip_ink=ink_on(colour),
-        lines=(f"d {neighbour.distance:.2f}{same}", record.id.removeprefix("LIDC-IDRI-")),
+        flag="same patient" if neighbour.same_patient else "",
+        lines=(f"d {neighbour.distance:.2f}", record.id.removeprefix("LIDC-IDRI-")),
         tooltip=(
             f"{record.id}{same}\nMalignancy {record.malignancy:g} of 5 (readers)\n"
             f"Distance {neighbour.distance:.3f} (2-Wasserstein, latent space)\n"
