@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_vaemed.data.volume import Volume
 
 NOT_A_DEVICE = "Research software, not a medical device."
-EPOCHS, BENCH_EPOCHS = 200, 100
+EPOCHS, BENCH_EPOCHS = 125, 66
 
 
 class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
@@ -290,7 +290,7 @@ def _add_model_verbs(verbs: Any) -> None:
     train.add_argument("--model", default="GaussianVAE", help="class of the model")
     train.add_argument("--epochs", type=int, default=EPOCHS, help="passes over the nodules")
     train.add_argument("--batch", type=int, default=96, help="nodules a step")
-    train.add_argument("--lr", type=float, default=2e-3, help="highest learning rate")
+    train.add_argument("--lr", type=float, default=3e-3, help="highest learning rate")
     train.add_argument("--seed", type=int, default=0, help="of weights, order and variations")
     train.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     train.add_argument("--precision", choices=["auto", "bf16", "fp32"], default="auto",

@@ -46,6 +46,17 @@ def untrained_expert():
 
 
 @pytest.fixture
+def viewer(mock_app_model):
+    """A viewer's model with the plugin's readers and writers, without a window."""
+    from napari.components import ViewerModel
+    from napari.plugins import _initialize_plugins
+
+    _initialize_plugins.cache_clear()
+    _initialize_plugins()
+    return ViewerModel()
+
+
+@pytest.fixture
 def window(make_napari_viewer, qtbot, untrained_expert):
     """A viewer's session that answers with the untrained expert; all its work ends with it."""
     viewer = make_napari_viewer()

@@ -6,8 +6,6 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from napari.components import ViewerModel
-from napari.plugins import _initialize_plugins
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
@@ -42,12 +40,6 @@ def dicom_folder(tmp_path):
         file.PixelRepresentation, file.PixelData = 1, plane.tobytes()
         pydicom.dcmwrite(folder / f"{9 - k}.dcm", file, enforce_file_format=True)
     return folder
-
-
-@pytest.fixture
-def viewer():
-    _initialize_plugins()
-    return ViewerModel()
 
 
 def test_a_dicom_folder_opens_in_a_viewer(viewer, dicom_folder):

@@ -6,19 +6,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from napari.components import ViewerModel
-from napari.plugins import _initialize_plugins
 
 from napari_vaemed.plugin.layers import labels_to_layer, layer_to_volume
 from napari_vaemed.plugin.writers import CannotSave
 
 HU = np.random.default_rng(1).integers(-1000, 400, (5, 6, 7)).astype(np.int16)
-
-
-@pytest.fixture
-def viewer():
-    _initialize_plugins()
-    return ViewerModel()
 
 
 @pytest.fixture

@@ -160,10 +160,10 @@ def _show_click(steps: Walk, found: Any) -> None:
         steps.wait("latent")
         steps.look("6_latent", "Latent")
         latent.reset()
-    steps.viewer.dims.ndisplay = 3
+    steps.session.views.show_3d()
     steps.wait("ct")
     steps.look("7_3d", "Nodule")
-    steps.viewer.dims.ndisplay = 2
+    steps.session.views.show_2d()
 
 
 def _found(steps: Walk) -> Any:

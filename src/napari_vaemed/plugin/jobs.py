@@ -74,7 +74,7 @@ class Job(QObject):
         self.number, self.title, self.channel = number, title, channel
         self.owner, self.quiet = owner, quiet
         self.step = Progress(title)
-        self.live = True
+        self.live, self.begun = True, False
         self.stop_asked = threading.Event()
 
     def cancel(self) -> None:
@@ -88,7 +88,7 @@ class Job(QObject):
         if not self.live:
             return
         if kind == "step":
-            self.step = value
+            self.step, self.begun = value, True
             self.progressed.emit(value)
         elif kind == "result":
             self._end(lambda: self.returned.emit(value))
@@ -126,9 +126,10 @@ class Jobs(QObject):
 
     @property
     def shown(self) -> Job | None:
-        """The newest job that is worth a progress bar, if any."""
+        """The newest job under way, else waiting, that is worth a progress bar."""
         loud = [job for job in self._jobs.values() if not job.quiet]
-        return loud[-1] if loud else None
+        begun = [job for job in loud if job.begun]
+        return next(reversed(begun or loud), None)
 
     def start(
         self,
@@ -254,6 +255,7 @@ class _Lane:
 def _run(job: Job, work: Callable[[], Any]) -> None:
     if job.stop_asked.is_set():
         return
+    _post(job, "step", job.step)
     try:
         made = work()
         result = _follow(job, made) if isinstance(made, Generator) else made

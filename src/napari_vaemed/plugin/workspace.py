@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 PLUGIN = "napari-vaemed"
 DOCKS = ("CT", "Lungs", "Nodule", "Twins", "Latent")
 """Names of the docks, as in the manifest."""
-WIDTH = 380
+WIDTH = 400
 
 
 def open_workspace(viewer: Any) -> dict[str, QWidget]:

@@ -290,7 +290,7 @@ def _opened(box: NoduleBox, grown: Mask, depth: Field, seed: Seed) -> tuple[Mask
     for opening in OPENINGS:
         cores, _ = ndimage.label((depth > opening * radius) & grown)
         back = ndimage.distance_transform_edt(cores != cores[seed]) * box.step
-        pieces.append(grown & (back <= opening * radius + REGROW_MM))
+        pieces.append(grown & (back <= opening * radius + max(REGROW_MM, 0.25 * radius)))
         ratios.append(int((pieces[-1] & box.measured).sum()) / ball)
     first = len(OPENINGS) - 1 if ratios[-1] < LOST_TO_VESSELS * ratios[0] else 0
     for kept, ratio in zip(pieces[first:], ratios[first:], strict=True):
@@ -324,7 +324,7 @@ def _with_halo(scene: _Scene, growth: _Growth) -> _Growth:
     shell = (apart > blur) & (apart <= blur + 0.7) & scene.lung & level[:, None, None]
     shell &= scene.smooth <= growth.threshold
     # A thin halo is half blurred away; around a large core, spicules can fill most of the shell.
-    needed = 0.55 if growth.shape.radius <= 4 else 0.9
+    needed = 0.55 if growth.shape.radius <= 4 else 0.97
     if not shell.any() or (scene.smooth[shell] > faint).mean() < needed:
         return growth
     try:

@@ -9,7 +9,7 @@ from qtpy.QtCore import QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
 from qtpy.QtWidgets import QAbstractButton, QWidget
 
-from napari_vaemed.plugin.parts.picture import paint_slice
+from napari_vaemed.plugin.parts.picture import paint_slice, write_on_ct
 
 NARROWEST = 96
 CAPTION = 38
@@ -110,7 +110,7 @@ class Card(QAbstractButton):
         side = float(self.width())
         paint_slice(painter, shown.image, QRectF(0, 0, side, side), shown.mm_wide, shown.remark)
         flag = QRectF(4, side - 15, side - 8, 12)
-        painter.drawText(flag, Qt.AlignmentFlag.AlignLeft, shown.flag)
+        write_on_ct(painter, flag, Qt.AlignmentFlag.AlignLeft, shown.flag)
         self._paint_chip(painter, QRectF(side - 32, 4, 28, 17))
         # The style sheet rules the text colour, which the palette then holds.
         painter.setPen(self.palette().buttonText().color())

@@ -9,6 +9,8 @@ from qtpy.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 BAR_MM = 10
+INK, SHADE = QColor(255, 255, 255), QColor(0, 0, 0)
+"""On CT, which is dark and bright in every theme alike."""
 
 
 def grey_image(hu: NDArray, limits: tuple[float, float]) -> QImage:
@@ -26,19 +28,24 @@ def paint_slice(
     """Draw a slice with its scale bar, and a remark in the upper left corner."""
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
     painter.drawImage(where, image)
-    ink = QColor(255, 255, 255, 220)  # on CT, which is dark in both themes
-    painter.setPen(QPen(ink, 2))
     length = where.width() * BAR_MM / mm_wide
     right, foot = where.right() - 5, where.bottom() - 5
-    painter.drawLine(int(right - length), int(foot), int(right), int(foot))
+    for ink, width in ((SHADE, 4), (INK, 2)):
+        painter.setPen(QPen(ink, width))
+        painter.drawLine(int(right - length), int(foot), int(right), int(foot))
+    above = QRectF(right - 60, foot - 16, 60, 13)
+    write_on_ct(painter, above, Qt.AlignmentFlag.AlignRight, f"{BAR_MM} mm")
+    write_on_ct(painter, where.adjusted(4, 2, -4, -2), Qt.AlignmentFlag.AlignLeft, remark)
+
+
+def write_on_ct(painter: QPainter, where: QRectF, side: Qt.AlignmentFlag, text: str) -> None:
+    """Write small, with a shade behind, so that it can be read on dark and bright tissue."""
     font = QFont(painter.font())
     font.setPointSizeF(7)
     painter.setFont(font)
-    painter.setPen(ink)
-    above = QRectF(right - 60, foot - 14, 60, 12)
-    painter.drawText(above, Qt.AlignmentFlag.AlignRight, f"{BAR_MM} mm")
-    if remark:
-        painter.drawText(where.adjusted(4, 2, -4, -2), Qt.AlignmentFlag.AlignLeft, remark)
+    for ink, shift in ((SHADE, 1.0), (INK, 0.0)):
+        painter.setPen(ink)
+        painter.drawText(where.translated(shift, shift), side, text)
 
 
 class Picture(QWidget):

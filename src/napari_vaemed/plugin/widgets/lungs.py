@@ -16,6 +16,12 @@ from napari_vaemed.plugin.theme import BLUE, MIDDLE, SKY
 
 MASKS = "NIfTI (*.nii.gz);;NRRD (*.nrrd);;MetaImage (*.mha)"
 
+HINTS = {
+    "new": "Press Prepare to find the lungs.",
+    "busy": "Working behind: the CT can be scrolled meanwhile.",
+    "done": "Airways left out. By threshold and morphology, no training.",
+}
+
 
 class LungsWidget(Panel):
     """One button that finds the lungs and makes the CLAHE view; their volumes; save."""
@@ -92,12 +98,10 @@ class LungsWidget(Panel):
         self.say_empty()
         if case.lung_ml is None:
             rows = [("Right", "–"), ("Left", "–"), ("Both", "–")]
-            self.hint.setText("Press Prepare to find the lungs.")
         else:
             right, left = case.lung_ml["right"], case.lung_ml["left"]
             sides = (("Right", right), ("Left", left), ("Both", right + left))
             rows = [(name, f"{ml:.0f}") for name, ml in sides]
-            self.hint.setText("Airways left out. By threshold and morphology, no training.")
         self.table.fill(rows, colours=(BLUE, SKY, MIDDLE))
         self.save_button.setEnabled(case.lungs is not None)
         for what, box in (("Lungs", self.show_lungs), ("CLAHE", self.show_clahe)):
@@ -111,6 +115,7 @@ class LungsWidget(Panel):
         busy = case is not None and (jobs.has(("lungs", case)) or jobs.has(("clahe", case)))
         self.prepare_button.setEnabled(not busy)
         done = case is not None and case.lungs is not None
+        self.hint.setText(HINTS["busy" if busy else "done" if done else "new"])
         text = "Preparing…" if busy else "Prepare again" if done else "Prepare"
         self.prepare_button.setText(text)
 
