@@ -24,6 +24,7 @@ from typing import Any
 
 from napari.utils.progress import cancelable_progress
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
+from qtpy.QtWidgets import QApplication, QLabel
 
 from napari_vaemed.data.progress import Progress
 
@@ -31,6 +32,8 @@ STEP_EVERY_S = 0.05
 """Steps that follow faster than this are not all shown."""
 BAR_AFTER_MS = 300
 """Shorter jobs do not flash up in the activity dock."""
+MOVIE_SPEED = 10
+"""Per cent of its own speed for napari's "in progress" animation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -305,12 +308,18 @@ class _ActivityBar:
 
     def _open(self) -> None:
         # tqdm also writes to a terminal; that goes nowhere.
-        self._bar = _Bar(total=0, desc=self._job.title, file=io.StringIO())
-        self._bar.job = self._job
+        with suppress(RuntimeError):  # a window that has just closed still listens
+            self._bar = _Bar(total=0, desc=self._job.title, file=io.StringIO())
+            self._bar.job = self._job
+            _calm_movies()
         if not self._job.live:
             self.close()
 
     def show(self, step: Progress) -> None:
+        with suppress(RuntimeError):
+            self._show(step)
+
+    def _show(self, step: Progress) -> None:
         bar = self._bar
         if bar is None:
             return
@@ -325,7 +334,20 @@ class _ActivityBar:
         self._later.stop()
         bar, self._bar = self._bar, None
         if bar is not None:
-            bar.close()
+            with suppress(RuntimeError):
+                bar.close()
+
+
+def _calm_movies() -> None:
+    """Slow napari's "in progress" animation down.
+
+    Each of its frames repaints the whole window; without a GPU that takes most of the processor
+    from the job itself.
+    """
+    for window in QApplication.topLevelWidgets():
+        for label in window.findChildren(QLabel):
+            if label.movie() is not None:
+                label.movie().setSpeed(MOVIE_SPEED)
 
 
 class _Bar(cancelable_progress):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_vaemed.data.progress import Work, finish
 from napari_vaemed.plugin.layers import LayerData, labels_to_layer, volume_to_layer
 
 if TYPE_CHECKING:
@@ -14,9 +15,15 @@ SAMPLE_SEED = 7
 
 def chest() -> list[LayerData]:
     """A synthetic chest CT with its true lungs and nodules as hidden Labels layers."""
-    from napari_vaemed.data.phantoms import chest_phantom
+    return finish(making_chest())
 
-    return phantom_layers(chest_phantom(seed=SAMPLE_SEED))
+
+def making_chest() -> Work[list[LayerData]]:
+    """The same, telling its steps."""
+    from napari_vaemed.data.phantoms import making_chest_phantom
+
+    phantom = yield from making_chest_phantom(seed=SAMPLE_SEED)
+    return phantom_layers(phantom)
 
 
 def phantom_layers(phantom: Phantom) -> list[LayerData]:

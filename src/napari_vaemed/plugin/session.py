@@ -66,6 +66,8 @@ class Session(QObject):
         self._inserting = False
         self.findings = Findings(self)
         self.answers = Answers(self)
+        for layer in [*viewer.layers, viewer.layers.selection.active]:
+            self.follow(layer)
         self.patches = Patches(self)
         self.views = Views(self)
         self.tool = NoduleTool(self)
@@ -73,8 +75,6 @@ class Session(QObject):
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
         viewer.layers.selection.events.active.connect(self._on_active)
-        for layer in [*viewer.layers, viewer.layers.selection.active]:
-            self.follow(layer)
 
     @property
     def viewer(self) -> Viewer:

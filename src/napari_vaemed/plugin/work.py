@@ -55,9 +55,9 @@ def sample() -> Work[list[LayerData]]:
     """Make the synthetic chest."""
     yield Progress("Making the sample chest")
     _warm_napari()
-    from napari_vaemed.plugin.samples import chest
+    from napari_vaemed.plugin.samples import making_chest
 
-    return chest()
+    return (yield from making_chest())
 
 
 def lungs(volume: Volume) -> Work[Lungs]:

@@ -56,7 +56,9 @@ class StatusStrip(QWidget):
             return
         step = job.step
         self.doing.setText(step.doing or job.title)
-        self.bar.setRange(0, max(step.total, 0))  # a range of 0 to 0 moves to and fro
+        # Qt's to-and-fro bar repaints the whole window at every step: seconds without a GPU.
+        self.bar.setVisible(step.total > 0)
+        self.bar.setRange(0, max(step.total, 1))
         self.bar.setValue(min(step.done, step.total))
         self.cancel.setEnabled(True)
 
