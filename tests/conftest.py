@@ -11,6 +11,9 @@ import pytest
 # napari remembers window sizes between runs; tests must not read or write a user's settings.
 os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp(prefix="napari-")) / "settings.yaml")
 
+# Small tensors: a second thread waits more than it works, above all on a busy machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
