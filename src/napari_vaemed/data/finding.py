@@ -54,9 +54,7 @@ class NoduleMask:
     @property
     def where(self) -> tuple[slice, slice, slice]:
         """The box as an index into the volume."""
-        z, y, x = (
-            slice(a, a + n) for a, n in zip(self.start, self.voxels.shape, strict=True)
-        )
+        z, y, x = (slice(a, a + n) for a, n in zip(self.start, self.voxels.shape, strict=True))
         return z, y, x
 
     def full(self, shape: tuple[int, int, int]) -> NDArray[np.bool_]:
