@@ -29,7 +29,7 @@ from napari_vaemed.io.weights import shipped_index_path, shipped_model_path
 from napari_vaemed.retrieval.neighbours import nearest
 from napari_vaemed.segmentation.nodules import NoNodule, segment_nodule
 from napari_vaemed.workflow.encode import encode_nodule, encode_patches
-from napari_vaemed.workflow.index import clicked_patches
+from napari_vaemed.workflow.index import click_all
 
 SCAN = "LIDC-IDRI-0001"
 NODULE = "LIDC-IDRI-0001_R_1"
@@ -63,10 +63,10 @@ def tell(what: str, ranks: NDArray[np.int_]) -> None:
 
 def in_crops(model: Model, index: NoduleIndex, nodules: NoduleSet, mm: float, seed: int) -> None:
     start = time.perf_counter()
-    asked = finish(clicked_patches(nodules, beside(len(nodules), mm, seed)))
+    asked = finish(click_all(nodules, beside(len(nodules), mm, seed))).patches
     query = encode_patches(model, asked)
     tell("latent, 2-Wasserstein", rank_of_itself(wasserstein2(query, index.posterior)))
-    known = finish(clicked_patches(nodules))
+    known = finish(click_all(nodules)).patches
     tell("PCA-32 of the same patches", rank_of_itself(principal_components(known, asked)))
     print(f"{2 * len(nodules)} clicks in {time.perf_counter() - start:.0f} s")
 

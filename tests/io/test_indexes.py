@@ -13,7 +13,15 @@ from napari_vaemed.io.indexes import read_index, write_index
 def index() -> NoduleIndex:
     rng = np.random.default_rng(0)
     records = tuple(
-        NoduleRecord(f"N{i}", f"P{i}", "1.2.3", (1.5, -2.25, 3.125), 7.5, {"malignancy": 4.0})
+        NoduleRecord(
+            f"N{i}",
+            f"P{i}",
+            "1.2.3",
+            (1.5, -2.25, 3.125),
+            7.5,
+            {"malignancy": 4.0},
+            i * 9.5 or None,
+        )
         for i in range(5)
     )
     mean, sd = rng.normal(size=(2, 5, 3)).astype(np.float32)

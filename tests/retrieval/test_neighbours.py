@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,13 @@ def test_the_ruler_gives_the_nodules_of_like_volume(index):
     found = nearest_by_volume(index, np.pi / 6 * 10.1**3, k=3)
     assert found[0].record.diameter_mm == 10.0
     assert {n.record.diameter_mm for n in found} == {9.0, 10.0, 11.0}
+
+
+def test_the_ruler_compares_clicks_with_clicks(index):
+    records = (*index.records[:5], replace(index.records[5], clicked_mm3=77.0), *index.records[6:])
+    clicked = replace(index, records=records)
+    assert nearest_by_volume(clicked, 77.0, k=1)[0].row == 5
+    assert nearest_by_volume(index, 77.0, k=1)[0].row != 5
 
 
 def test_a_vote_counts_the_sure_and_tells_the_undecided_apart(index):

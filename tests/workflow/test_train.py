@@ -79,7 +79,9 @@ def test_an_index_holds_a_posterior_of_every_nodule(folder, tmp_path):
     model, _ = _run(train(folder, tmp_path, epochs=1, bench_epochs=0, **QUICK))
     nodules = finish(read_nodule_set(folder))
     index = finish(build_index(model, nodules))
-    assert index.records == nodules.records
+    assert [record.id for record in index.records] == [record.id for record in nodules.records]
+    sphere = [np.pi / 6 * record.diameter_mm**3 for record in nodules.records]
+    np.testing.assert_allclose([r.clicked_mm3 for r in index.records], sphere, rtol=0.3)
     assert index.posterior.mean.shape == (10, 4)
     assert index.model_sha256 == model.sha256
     assert index.source == nodules.source

@@ -35,6 +35,9 @@ class NoduleRecord:
         Of the sphere with the volume of the readers' union.
     ratings : mapping
         Reader consensus by attribute (see `ATTRIBUTES`), 1 to 5 (6 for calcification).
+    clicked_mm3 : float or None
+        What a click at the centre measures, so that a clicked nodule is compared with its like;
+        None where it was not clicked or the click was refused.
     """
 
     id: str
@@ -43,6 +46,7 @@ class NoduleRecord:
     centre_mm: tuple[float, float, float]
     diameter_mm: float
     ratings: Mapping[str, float] = field(default_factory=dict)
+    clicked_mm3: float | None = None
 
     @property
     def malignancy(self) -> float:

@@ -61,6 +61,8 @@ def _plain(record: NoduleRecord) -> dict[str, Any]:
     plain["ratings"] = dict(record.ratings)
     plain["centre_mm"] = [round(value, 3) for value in record.centre_mm]
     plain["diameter_mm"] = round(record.diameter_mm, 3)
+    if record.clicked_mm3 is not None:
+        plain["clicked_mm3"] = round(record.clicked_mm3, 1)
     return plain
 
 

@@ -110,13 +110,13 @@ def nearest_by_volume(
 ) -> tuple[Neighbour, ...]:
     """Give the ``k`` known nodules nearest in volume: the ruler's answer.
 
-    The distance is the difference of natural logarithms; a known nodule's volume is that of the
-    sphere of its diameter.
+    The distance is the difference of natural logarithms. A known nodule's volume is what a click
+    measures of it, as the query's is; else that of the sphere of its diameter.
     """
     if not volume_mm3 > 0:
         raise ValueError(f"The volume must be a positive number of mm³; got {volume_mm3}.")
-    diameters = np.array([record.diameter_mm for record in index.records])
-    apart = np.abs(np.log(np.pi / 6 * diameters**3) - np.log(volume_mm3))
+    known = [r.clicked_mm3 or np.pi / 6 * r.diameter_mm**3 for r in index.records]
+    apart = np.abs(np.log(known) - np.log(volume_mm3))
     return _ranked(index, apart, k, patient, series_uid, exclude_patient)
 
 

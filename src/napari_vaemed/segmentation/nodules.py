@@ -44,7 +44,10 @@ LEAST_CONTRAST_HU = 100.0
 OPENINGS = (0.55, 0.7, 0.85)
 REGROW_MM = 1.0
 LOST_TO_VESSELS = 0.5
-HALO_HU = 165.0
+HALO_HU, WALL_OF_CAVITY_HU = 165.0, 295.0
+FAINTEST_CAVITY_HU = -500.0
+SUBSOLID_HU = -120.0
+VESSEL_BESIDE_MM = 11.0
 
 
 class NoNodule(LookupError):
@@ -76,6 +79,7 @@ class _Growth:
 
     kept: Mask
     threshold: float
+    core: float
     seed: Seed
     shape: NoduleShape
 
@@ -204,7 +208,7 @@ def _first_accepted(scene: _Scene) -> _Growth:
         except NoNodule as no:
             refused = refused or no
             continue
-        return _with_halo(scene, growth)
+        return _with_halo(scene, _with_thin_wall(scene, growth))
     if refused is not None:
         raise refused
     air = "air" if scene.lung_hu < -960 else "normal lung"
@@ -241,16 +245,20 @@ def _grow(scene: _Scene, core: float, settle: bool = True) -> _Growth:
         grown, depth, seed = _region(scene, threshold)
         radius = float(depth[seed])
         core = _core_hu(scene, grown, depth, seed, threshold)
+    exits = exit_section(scene.box, grown, seed, radius)
     kept, opened_ratio, kept_ratio = _opened(scene.box, grown, depth, seed)
+    wall = wall_share(scene.box, kept, scene.lung)
+    if radius < 3.5 and exits > 1 and kept_ratio < 2.5 and wall < 0.2:
+        kept = _apart_from_vessel(scene.box, grown, kept, seed, radius)
     shape = NoduleShape(
         radius=radius,
         opened_ratio=opened_ratio,
         kept_ratio=kept_ratio,
-        exits=exit_section(scene.box, grown, seed, radius),
+        exits=exits,
         reach=two_sided_reach(scene.box, grown, seed) / radius,
-        wall_share=wall_share(scene.box, kept, scene.lung),
+        wall_share=wall,
     )
-    return _Growth(kept, threshold, seed, shape)
+    return _Growth(kept, threshold, core, seed, shape)
 
 
 def _region(scene: _Scene, threshold: float) -> tuple[Mask, Field, Seed]:
@@ -300,6 +308,15 @@ def _opened(box: NoduleBox, grown: Mask, depth: Field, seed: Seed) -> tuple[Mask
     return kept, ratios[0], int((kept & box.measured).sum()) / ball
 
 
+def _apart_from_vessel(box: NoduleBox, grown: Mask, kept: Mask, seed: Seed, radius: float) -> Mask:
+    """Of a small nodule on a vessel as wide as itself, which no opening cuts, its ball alone."""
+    from_seed = radii_from(box, seed)
+    far = grown & (np.abs(from_seed - VESSEL_BESIDE_MM) <= 0.5)
+    if far.sum() * box.step**3 <= 0.3 * np.pi * radius**2:
+        return kept
+    return kept & (from_seed <= radius + 0.05)
+
+
 def _refuse_other_things(scene: _Scene, growth: _Growth) -> None:
     """Raise when what grew is a vessel, wall, or not on the scan at all."""
     if not (growth.kept & scene.box.measured).any():
@@ -313,26 +330,54 @@ def _refuse_other_things(scene: _Scene, growth: _Growth) -> None:
         raise _NotLung("No nodule here: this is the chest wall or the mediastinum.")
 
 
+def _with_thin_wall(scene: _Scene, growth: _Growth) -> _Growth:
+    """The same nodule; if it is a small hollow one, at the HU where its blurred wall ends."""
+    least = scene.lung_hu + WALL_OF_CAVITY_HU
+    hollow = growth.core > FAINTEST_CAVITY_HU and _middle_hu(scene, growth) < growth.core - 40
+    if not hollow or growth.shape.radius >= 4 or growth.threshold >= least:
+        return growth
+    return _regrown(scene, growth, least)
+
+
 def _with_halo(scene: _Scene, growth: _Growth) -> _Growth:
     """The same nodule with its ground-glass halo, if it has one wider than the scan's blur."""
     faint = max(FAINTEST_HU, scene.lung_hu + HALO_HU)
     if growth.threshold <= faint + 100:
         return growth
+    blur = 1.1 + 0.6 * max(float(scene.box.spacing[1]) - 0.95, 0)
+    # A thin halo is half blurred away; around a large core, spicules can fill most of the shell,
+    # and vessels around any.
+    shape = growth.shape
+    needed = 0.55 if shape.radius <= 4 and shape.exits < 1 else 0.97
+    if _is_small_subsolid(scene, growth):
+        blur, needed = blur - 0.3, 0.2
     apart = ndimage.distance_transform_edt(~growth.kept) * scene.box.step
     level = np.abs(np.arange(len(apart)) - growth.seed[0]) * scene.box.step <= 1
-    blur = 1.1 + 0.6 * max(float(scene.box.spacing[1]) - 0.95, 0)
     shell = (apart > blur) & (apart <= blur + 0.7) & scene.lung & level[:, None, None]
     shell &= scene.smooth <= growth.threshold
-    # A thin halo is half blurred away; around a large core, spicules can fill most of the shell.
-    needed = 0.55 if growth.shape.radius <= 4 else 0.97
     if not shell.any() or (scene.smooth[shell] > faint).mean() < needed:
         return growth
+    return _regrown(scene, growth, faint)
+
+
+def _is_small_subsolid(scene: _Scene, growth: _Growth) -> bool:
+    """Whether a core this wide is too faint, even blurred, for a solid nodule's."""
+    faint = growth.core < min(SUBSOLID_HU, _middle_hu(scene, growth))
+    return faint and 2.3 < growth.shape.radius < 5 and growth.shape.exits < 0.5
+
+
+def _middle_hu(scene: _Scene, growth: _Growth) -> float:
+    return float(scene.smooth[radii_from(scene.box, growth.seed) <= 1].mean())
+
+
+def _regrown(scene: _Scene, growth: _Growth, threshold: float) -> _Growth:
+    """The same nodule at another threshold, where that is still a nodule."""
     try:
-        wide = _grow(scene, 2 * faint - scene.lung_hu, settle=False)
-        _refuse_other_things(scene, wide)
+        again = _grow(scene, 2 * threshold - scene.lung_hu, settle=False)
+        _refuse_other_things(scene, again)
     except NoNodule:
         return growth
-    return wide if wide.kept[growth.seed] else growth
+    return again if again.kept[growth.seed] else growth
 
 
 def _on_scan(volume: Volume, scene: _Scene, growth: _Growth) -> NoduleMask:

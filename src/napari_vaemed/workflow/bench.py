@@ -14,7 +14,7 @@ from napari_vaemed.data.posterior import Posterior
 from napari_vaemed.data.progress import Progress
 from napari_vaemed.io.checkpoints import Model
 from napari_vaemed.workflow.encode import encode_patches
-from napari_vaemed.workflow.index import clicked_patches
+from napari_vaemed.workflow.index import click_all
 
 if TYPE_CHECKING:
     from napari_vaemed.training.fit import Epoch
@@ -69,7 +69,7 @@ def knn_bench(
     from napari_vaemed.training.folds import patient_folds
     from napari_vaemed.workflow.train import new_module
 
-    patches = yield from clicked_patches(nodules)
+    patches = (yield from click_all(nodules)).patches
     scored = _Scored.of(nodules)
     votes = {name: np.full(len(nodules), np.nan) for name in RULERS}
     patients = [record.patient for record in nodules.records]

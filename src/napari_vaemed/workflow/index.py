@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,16 +17,34 @@ from napari_vaemed.workflow.encode import encode_patches, nodule_centre
 
 
 def build_index(model: Model, nodules: NoduleSet) -> Work[NoduleIndex]:
-    """Click every nodule of the set at its record's centre and keep the posterior."""
-    patches = yield from clicked_patches(nodules)
-    posterior = encode_patches(model, patches)
-    return NoduleIndex(nodules.records, posterior, model.sha256, nodules.source)
+    """Click every nodule of the set at its record's centre; keep the posterior and the volume."""
+    clicks = yield from click_all(nodules)
+    posterior = encode_patches(model, clicks.patches)
+    records = tuple(
+        replace(record, clicked_mm3=None if np.isnan(mm3) else float(mm3))
+        for record, mm3 in zip(nodules.records, clicks.volumes_mm3, strict=True)
+    )
+    return NoduleIndex(records, posterior, model.sha256, nodules.source)
 
 
-def clicked_patches(
-    nodules: NoduleSet, shifts_mm: NDArray[np.float64] | None = None
-) -> Work[NDArray[np.int16]]:
-    """Patches (n, 32, 32, 32) in HU, as a click in each nodule's crop gives them.
+@dataclass(frozen=True, eq=False)
+class Clicks:
+    """What clicks in n nodules' crops give.
+
+    Parameters
+    ----------
+    patches : (n, 32, 32, 32) int16
+        In HU, around the mask's centroid, or around the click where it was refused.
+    volumes_mm3 : (n,) float
+        Of the masks; nan where the click was refused.
+    """
+
+    patches: NDArray[np.int16]
+    volumes_mm3: NDArray[np.float64]
+
+
+def click_all(nodules: NoduleSet, shifts_mm: NDArray[np.float64] | None = None) -> Work[Clicks]:
+    """Click in the crop of each nodule.
 
     Parameters
     ----------
@@ -33,15 +53,16 @@ def clicked_patches(
     """
     n = len(nodules)
     shifts = np.zeros((n, 3)) if shifts_mm is None else shifts_mm
-    patches = np.empty((n, *PATCH_SHAPE), np.int16)
+    clicks = Clicks(np.empty((n, *PATCH_SHAPE), np.int16), np.full(n, np.nan))
     for number, (record, volume) in enumerate(zip(nodules.records, nodules.volumes, strict=True)):
         voxel = volume.to_voxel(np.array(record.centre_mm) + shifts[number])
         try:
             mask = segment_nodule(volume, voxel)
+            clicks.volumes_mm3[number] = mask.voxels.sum() * volume.voxel_mm3
         except NoNodule:
             mask = None
         centre = nodule_centre(volume, mask, voxel)
-        patches[number] = np.round(cut_patch(volume, centre).hu)
+        clicks.patches[number] = np.round(cut_patch(volume, centre).hu)
         if number % 25 == 0:
             yield Progress("Clicking nodules", number, n)
-    return patches
+    return clicks
