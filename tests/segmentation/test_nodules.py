@@ -147,3 +147,12 @@ def test_nodules_of_a_phantom_are_found_and_its_organs_refused(small_phantom):
     for voxel in outside[:: len(outside) // 12]:
         with pytest.raises(NoNodule):
             segment_nodule(volume, voxel, lungs)
+
+
+def test_a_small_cavity_does_not_inflate_its_nodule():
+    def inside(x, y, z):
+        return ball(3.2)(x, y, z) & ~ball(1.76)(x, y, z)
+
+    volume, middle = lung_with(inside, (1.0, 0.7, 0.7), half_mm=20)
+    found = volume_of(volume, segment_nodule(volume, middle))
+    assert found == pytest.approx(np.pi / 6 * 6.4**3, rel=0.25)

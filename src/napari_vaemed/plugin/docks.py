@@ -12,6 +12,7 @@ from napari_vaemed.plugin.parts.status import StatusStrip
 from napari_vaemed.plugin.theme import panel_style
 
 if TYPE_CHECKING:
+    from napari_vaemed.plugin.cases import Case
     from napari_vaemed.plugin.session import Session
     from napari_vaemed.workflow.examine import Expert
 
@@ -74,6 +75,31 @@ class Wiring(QObject):
                 f"{expert.model.sha256[:8]} · {len(expert.index)} known nodules",
                 card_text(expert),
             )
+
+
+def chosen_finding_of(panel: Panel, session: Session, what: str) -> Case | None:
+    """The CT whose chosen finding a panel speaks of; without one the panel says what to do.
+
+    Parameters
+    ----------
+    what : str
+        What the panel shows of a finding, as in "its latents".
+    """
+    case = session.case
+    if case is None:
+        panel.say_empty(NO_CT, *open_offers(session))
+    elif case.finding is None:
+        panel.say_empty(
+            "No nodule is marked yet.\n\n"
+            f"Switch the Nodule tool on and click one; {what} appear here.",
+            ("Nodule tool  (N)", "Click a nodule while it is on",
+             lambda: session.tool.set_on(True)),
+        )  # fmt: skip
+    else:
+        panel.say_empty()
+        panel.subject.setText(f"{case.finding.name} · {case.layer.name}")
+        return case
+    return None
 
 
 def open_offers(session: Session) -> tuple[Offer, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QWidget
 
-from napari_vaemed.plugin.docks import NO_CT, Wiring, open_offers, strip_of, style_of
+from napari_vaemed.plugin.docks import Wiring, chosen_finding_of, strip_of, style_of
 from napari_vaemed.plugin.parts.panel import Panel, button, label
 from napari_vaemed.plugin.parts.picture import Picture
 from napari_vaemed.plugin.parts.sliders import ValueSlider
@@ -108,20 +108,9 @@ class LatentWidget(Panel):
             self.sliders[axis.dim] = slider
 
     def _on_changed(self) -> None:
-        case = self.session.case
+        case = chosen_finding_of(self, self.session, "its latents")
         if case is None:
-            self.say_empty(NO_CT, *open_offers(self.session))
             return
-        if case.finding is None:
-            self.say_empty(
-                "No nodule is marked yet.\n\nSwitch the Nodule tool on and click one; its latents "
-                "appear here.",
-                ("Nodule tool  (N)", "Click a nodule while it is on",
-                 lambda: self.session.tool.set_on(True)),
-            )  # fmt: skip
-            return
-        self.say_empty()
-        self.subject.setText(f"{case.finding.name} · {case.layer.name}")
         said, expert = case.description_of(case.finding), self.session.answers.expert
         pictures = case.pictures_of(case.finding)
         self._rows.setEnabled(said is not None)

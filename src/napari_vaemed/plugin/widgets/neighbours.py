@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog
 
-from napari_vaemed.plugin.docks import NO_CT, Wiring, open_offers, strip_of, style_of
+from napari_vaemed.plugin.docks import Wiring, chosen_finding_of, strip_of, style_of
 from napari_vaemed.plugin.parts.gallery import Exhibit, Gallery
 from napari_vaemed.plugin.parts.panel import Panel, button, label
 from napari_vaemed.plugin.parts.picture import grey_image
@@ -83,20 +83,9 @@ class NeighboursWidget(Panel):
         self.add(self.gallery)
 
     def _on_changed(self) -> None:
-        case = self.session.case
+        case = chosen_finding_of(self, self.session, "its nearest known nodules")
         if case is None:
-            self.say_empty(NO_CT, *open_offers(self.session))
             return
-        if case.finding is None:
-            self.say_empty(
-                "No nodule is marked yet.\n\nSwitch the Nodule tool on and click one; its nearest "
-                "known nodules appear here.",
-                ("Nodule tool  (N)", "Click a nodule while it is on",
-                 lambda: self.session.tool.set_on(True)),
-            )  # fmt: skip
-            return
-        self.say_empty()
-        self.subject.setText(f"{case.finding.name} · {case.layer.name}")
         said, pictures = case.description_of(case.finding), case.pictures_of(case.finding)
         self.layers_button.setEnabled(said is not None)
         self.layers_button.setChecked(self.session.patches.showing(TWIN))
