@@ -67,7 +67,7 @@ class Wiring(QObject):
             self._panel.strip.tell(
                 "Model: loaded when first needed",
                 "The nodule model is loaded behind, after the first thing you do. "
-                "Device: Preferences ▸ VAE-Med.",
+                "Device: Preferences ▸ napari-vaemed.",
             )
         else:
             self._panel.strip.tell(
