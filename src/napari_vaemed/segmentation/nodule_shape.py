@@ -19,6 +19,8 @@ MOST_BALLS = 12.0
 BIG_MM = 5.0
 MOST_RUNNING, MOST_RUNNING_BIG = 24.0, 40.0
 MOST_WALL = 0.5
+ARM_SHARE, ARM_MM, RUNS_ON_MM = 0.6, 3.0, 2.0
+VESSEL_BESIDE_MM = 11.0
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,31 @@ def two_sided_reach(box: NoduleBox, grown: Mask, seed: Seed, farthest_mm: float 
         ways.append(np.where(passed.all(axis=1), len(steps), passed.argmin(axis=1)))
     shorter = np.minimum(ways[0], ways[1])
     return float(np.percentile(shorter, TWO_SIDED_SHARE)) * 0.5 * box.step
+
+
+def apart_from_vessel(box: NoduleBox, grown: Mask, kept: Mask, seed: Seed, radius: float) -> Mask:
+    """Of a small nodule on a vessel as wide as itself, which no opening cuts, its ball alone."""
+    from_seed = radii_from(box, seed)
+    far = grown & (np.abs(from_seed - VESSEL_BESIDE_MM) <= 0.5)
+    if far.sum() * box.step**3 <= 0.3 * np.pi * radius**2:
+        return kept
+    return kept & (from_seed <= radius + 0.05)
+
+
+def vessels_running_on(
+    box: NoduleBox, grown: Mask, kept: Mask, depth: NDArray[np.floating], seed: Seed
+) -> Mask:
+    """What leads from the nodule's ball out of the kept piece and is thin: vessels."""
+    radius = float(depth[seed])
+    from_seed = radii_from(box, seed)
+    limit = 1.1 * radius + 0.9
+    arms, count = ndimage.label(grown & (from_seed > limit))
+    index = np.arange(1, count + 1)
+    thickness = ndimage.maximum(np.where(kept, depth, 0), arms, index)
+    farthest = ndimage.maximum(np.where(kept, 0, from_seed), arms, index)
+    thin = np.asarray(thickness) < min(ARM_SHARE * radius, ARM_MM)
+    vessels: Mask = np.isin(arms, index[thin & (np.asarray(farthest) > limit + RUNS_ON_MM)])
+    return vessels
 
 
 def wall_share(box: NoduleBox, kept: Mask, lung: Mask) -> float:

@@ -22,9 +22,11 @@ from napari_vaemed.segmentation.nodule_box import NoduleBox, cut_box
 from napari_vaemed.segmentation.nodule_shape import (
     NoduleShape,
     Seed,
+    apart_from_vessel,
     exit_section,
     radii_from,
     two_sided_reach,
+    vessels_running_on,
     wall_share,
 )
 
@@ -47,7 +49,6 @@ LOST_TO_VESSELS = 0.5
 HALO_HU, WALL_OF_CAVITY_HU = 165.0, 295.0
 FAINTEST_CAVITY_HU = -500.0
 SUBSOLID_HU = -120.0
-VESSEL_BESIDE_MM = 11.0
 
 
 class NoNodule(LookupError):
@@ -249,7 +250,9 @@ def _grow(scene: _Scene, core: float, settle: bool = True) -> _Growth:
     kept, opened_ratio, kept_ratio = _opened(scene.box, grown, depth, seed)
     wall = wall_share(scene.box, kept, scene.lung)
     if radius < 3.5 and exits > 1 and kept_ratio < 2.5 and wall < 0.2:
-        kept = _apart_from_vessel(scene.box, grown, kept, seed, radius)
+        kept = apart_from_vessel(scene.box, grown, kept, seed, radius)
+    if wall < 0.02 and radius < 7:  # the spicules of a larger one would go as well
+        kept = kept & ~vessels_running_on(scene.box, grown, kept, depth, seed)
     shape = NoduleShape(
         radius=radius,
         opened_ratio=opened_ratio,
@@ -308,15 +311,6 @@ def _opened(box: NoduleBox, grown: Mask, depth: Field, seed: Seed) -> tuple[Mask
     return kept, ratios[0], int((kept & box.measured).sum()) / ball
 
 
-def _apart_from_vessel(box: NoduleBox, grown: Mask, kept: Mask, seed: Seed, radius: float) -> Mask:
-    """Of a small nodule on a vessel as wide as itself, which no opening cuts, its ball alone."""
-    from_seed = radii_from(box, seed)
-    far = grown & (np.abs(from_seed - VESSEL_BESIDE_MM) <= 0.5)
-    if far.sum() * box.step**3 <= 0.3 * np.pi * radius**2:
-        return kept
-    return kept & (from_seed <= radius + 0.05)
-
-
 def _refuse_other_things(scene: _Scene, growth: _Growth) -> None:
     """Raise when what grew is a vessel, wall, or not on the scan at all."""
     if not (growth.kept & scene.box.measured).any():
@@ -348,7 +342,7 @@ def _with_halo(scene: _Scene, growth: _Growth) -> _Growth:
     # A thin halo is half blurred away; around a large core, spicules can fill most of the shell,
     # and vessels around any.
     shape = growth.shape
-    needed = 0.55 if shape.radius <= 4 and shape.exits < 1 else 0.97
+    needed = (0.55 if shape.exits < 1 else 0.85) if shape.radius <= 4 else 0.97
     if _is_small_subsolid(scene, growth):
         blur, needed = blur - 0.3, 0.2
     apart = ndimage.distance_transform_edt(~growth.kept) * scene.box.step
