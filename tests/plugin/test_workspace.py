@@ -1,29 +1,10 @@
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from qtpy.QtWidgets import QDockWidget
 
-from napari_vaemed import plugin
 from napari_vaemed.plugin.workspace import DOCKS, open_workspace
-
-EVERY_MODULE = [
-    ".".join(("napari_vaemed", "plugin", *path.relative_to(Path(plugin.__file__).parent).parts))
-    .removesuffix(".py")
-    .removesuffix(".__init__")
-    for path in sorted(Path(plugin.__file__).parent.rglob("*.py"))
-]
-
-
-def test_importing_every_module_of_the_plugin_imports_no_torch():
-    code = (
-        "import importlib, sys\n"
-        f"for name in {EVERY_MODULE!r}: importlib.import_module(name)\n"
-        "heavy = [m for m in ('torch', 'SimpleITK', 'sklearn', 'monai') if m in sys.modules]\n"
-        "assert not heavy, heavy"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_opening_every_dock_in_a_fresh_process_imports_no_torch():
@@ -36,7 +17,8 @@ def test_opening_every_dock_in_a_fresh_process_imports_no_torch():
         "viewer.close()\n"
         "assert not heavy, heavy"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_the_workspace_docks_the_main_job_as_tabs(make_napari_viewer):

@@ -11,14 +11,6 @@ from napari_vaemed.plugin.theme import WINDOWS
 if TYPE_CHECKING:
     from napari_vaemed.plugin.session import Session
 
-KEY_PAGE = (
-    ("N", "Nodule tool on or off"),
-    ("Alt+1 … Alt+5", "CT windows: " + ", ".join(window.name for window in WINDOWS)),
-    ("J / K", "Previous or next finding"),
-    ("Ctrl+Z / Ctrl+Shift+Z", "Undo or redo a finding, while a dock has the focus"),
-)
-"""What the key page lists."""
-
 
 def bind_keys(session: Session) -> None:
     """Bind the keys in the session's viewer."""
