@@ -8,7 +8,7 @@ from napari_vaemed.data.nodule import ATTRIBUTES, NoduleRecord
 from napari_vaemed.data.nodule_set import NoduleSet
 from napari_vaemed.data.progress import finish
 from napari_vaemed.data.volume import Volume
-from napari_vaemed.training.samples import draw_batch, nodule_samples, shifts_within
+from napari_vaemed.training.samples import nodule_samples, shifts_within
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_shifts_stay_within_their_radius():
 
 def test_a_batch_holds_two_looks_in_grey_values(samples):
     generator = torch.Generator().manual_seed(0)
-    batch = draw_batch(samples, torch.tensor([2, 0]), generator)
+    batch = samples.draw(torch.tensor([2, 0]), generator)
     assert batch.view.shape == batch.other.shape == (2, 1, 4, 32, 32)
     assert batch.target.shape == batch.mask.shape == (2, 1, 32, 32, 32)
     assert not torch.equal(batch.view, batch.other)
@@ -77,7 +77,7 @@ def test_looks_and_target_are_turned_alike(samples):
     same = replace(samples, target=marked, views=views)
     generator = torch.Generator().manual_seed(3)
     for _ in range(6):
-        batch = draw_batch(same, torch.tensor([0, 1]), generator)
+        batch = same.draw(torch.tensor([0, 1]), generator)
         where = batch.target[0, 0, 16] > 0.5
         assert batch.view[0, 0, 1][where].mean() > 0.9
         assert batch.view[0, 0, 1][~where].mean() < 0.1

@@ -67,3 +67,60 @@ class NoduleVAE(Protocol):
         ``progress`` is the done share of the training, 0 to 1; ``generator`` gives all noise.
         """
         ...
+
+
+@dataclass(frozen=True, eq=False)
+class SliceBatch:
+    """Slices to learn from, all tensors on one device.
+
+    Parameters
+    ----------
+    picture : (n, 1, size, size) float
+        Axial pictures in [0, 1] (see `napari_vaemed.preprocessing.slice_picture`).
+    label : (n,) float
+        1 for COVID-19, 0 for anything else.
+    weight : (n,) float
+        How much each counts in the loss.
+    """
+
+    picture: torch.Tensor
+    label: torch.Tensor
+    weight: torch.Tensor
+
+
+@runtime_checkable
+class SliceClassifier(Protocol):
+    """Tells COVID-19 from other in one axial picture; also a `torch.nn.Module`.
+
+    Constructor arguments as in `NoduleVAE`. ``size`` is the edge of the pictures it reads,
+    ``lungs_only`` whether everything outside the lungs is blanked in them.
+    """
+
+    size: int
+    lungs_only: bool
+
+    def maps(self, x: torch.Tensor) -> torch.Tensor:
+        """Last feature maps (n, f, h, w) of pictures (n, 1, size, size) in [0, 1]."""
+        ...
+
+    def features(self, maps: torch.Tensor) -> torch.Tensor:
+        """One vector (n, f) a picture, of its last feature maps."""
+        ...
+
+    def logits(self, features: torch.Tensor) -> torch.Tensor:
+        """Logit of COVID-19, (n,), of feature vectors."""
+        ...
+
+    def unlikeness(self, features: torch.Tensor) -> torch.Tensor:
+        """Distance (n,) to the training pictures' features over its 99th percentile.
+
+        The percentile is that of pictures held out from the training; above 1 a picture is unlike
+        what the model has learned from.
+        """
+        ...
+
+    def losses(
+        self, batch: SliceBatch, *, progress: float, generator: torch.Generator
+    ) -> Mapping[str, torch.Tensor]:
+        """Weighted terms of the loss, as in `NoduleVAE`."""
+        ...

@@ -5,14 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol, Self
 
 import torch
 from torch import nn
 
-from napari_vaemed.training.samples import NoduleSamples, draw_batch
-
 State = dict[str, torch.Tensor]
 """All that a training needs to go on: flat, tensors only."""
+
+
+class Samples(Protocol):
+    """What can be learned from: n samples that lie on one device and are varied there."""
+
+    def __len__(self) -> int: ...
+
+    def to(self, device: str) -> Self:
+        """The same on another device."""
+        ...
+
+    def draw(self, rows: torch.Tensor, generator: torch.Generator) -> Any:
+        """Varied looks at these rows, as the module's ``losses`` wants them."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +55,7 @@ class Epoch:
 
 def fit(
     module: nn.Module,
-    samples: NoduleSamples,
+    samples: Samples,
     *,
     epochs: int = 200,
     batch: int = 128,
@@ -61,10 +74,13 @@ def fit(
 
     Parameters
     ----------
-    module : a `models.protocols.NoduleVAE`
-        Trained in place.
+    module : nn.Module
+        With ``losses(batch, progress=, generator=)``, weighted terms of the loss (see
+        `models.protocols`); trained in place.
+    samples : Samples
+        Their ``draw`` gives the batches.
     epochs, batch : int
-        Passes over the samples, nodules a step.
+        Passes over the samples, samples a step.
     lr : float
         Highest learning rate.
     ema : float
@@ -118,13 +134,13 @@ def one_cycle(progress: float) -> float:
 def _step(
     module: nn.Module,
     optimizer: torch.optim.Optimizer,
-    samples: NoduleSamples,
+    samples: Samples,
     rows: torch.Tensor,
     progress: float,
     generator: torch.Generator,
     precision: str,
 ) -> Mapping[str, torch.Tensor]:
-    drawn = draw_batch(samples, rows, generator)
+    drawn = samples.draw(rows, generator)
     on_cuda = rows.is_cuda
     half = on_cuda and precision in ("auto", "bf16")
     with torch.autocast("cuda" if on_cuda else "cpu", torch.bfloat16, enabled=half):
@@ -144,7 +160,10 @@ def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 @torch.no_grad()
 def _average(averaged: State, module: nn.Module, keep: float) -> None:
     for name, value in module.state_dict().items():
-        averaged[name].lerp_(value, 1.0 - keep)
+        if value.is_floating_point():
+            averaged[name].lerp_(value, 1.0 - keep)
+        else:  # a batch norm's counter
+            averaged[name].copy_(value)
 
 
 def _check(losses: Mapping[str, float], epoch: int) -> None:

@@ -55,6 +55,32 @@ class NoduleSamples:
         at = torch.as_tensor(rows)
         return replace(self, **{f.name: getattr(self, f.name)[at] for f in fields(self)})
 
+    def draw(self, rows: torch.Tensor, generator: torch.Generator) -> Batch:
+        """Two varied looks at each nodule in ``rows``, and what to make of them.
+
+        Both looks and the target are mirrored and turned together. Each look is another shift,
+        another measured window (as if its crop ended elsewhere), another offset and noise.
+        """
+        device = self.views.device
+        count = self.views.shape[1]
+        n = len(rows)
+        first = torch.randint(count, (n,), generator=generator, device=device)
+        step = torch.randint(1, max(count, 2), (n,), generator=generator, device=device)
+        turn = _random_turn(generator, device)
+        looks = [
+            turn(_varied(self.views[rows, pick], generator)[:, None])
+            for pick in (first, (first + step) % count)
+        ]
+        return Batch(
+            view=looks[0],
+            other=looks[1],
+            target=turn(to_unit(self.target[rows].float())[:, None]),
+            measured=turn(self.measured[rows][:, None]),
+            mask=turn(self.mask[rows][:, None]),
+            ratings=self.ratings[rows],
+            log_volume=self.log_volume[rows],
+        )
+
 
 def nodule_samples(
     nodules: NoduleSet, *, slices: int = 4, views: int = 24, seed: int = 0
@@ -88,33 +114,6 @@ def shifts_within(radius: float, n: int, rng: np.random.Generator) -> NDArray[np
     steps = rng.normal(size=(n, 3))
     steps /= np.linalg.norm(steps, axis=1, keepdims=True)
     return steps * rng.uniform(0.0, radius, (n, 1))
-
-
-def draw_batch(samples: NoduleSamples, rows: torch.Tensor, generator: torch.Generator) -> Batch:
-    """Two varied looks at each nodule in ``rows``, and what to make of them.
-
-    Both looks and the target are mirrored and turned together. Each look is another shift, another
-    measured window (as if its crop ended elsewhere), another offset and noise.
-    """
-    device = samples.views.device
-    count = samples.views.shape[1]
-    n = len(rows)
-    first = torch.randint(count, (n,), generator=generator, device=device)
-    step = torch.randint(1, max(count, 2), (n,), generator=generator, device=device)
-    turn = _random_turn(generator, device)
-    looks = [
-        turn(_varied(samples.views[rows, pick], generator)[:, None])
-        for pick in (first, (first + step) % count)
-    ]
-    return Batch(
-        view=looks[0],
-        other=looks[1],
-        target=turn(to_unit(samples.target[rows].float())[:, None]),
-        measured=turn(samples.measured[rows][:, None]),
-        mask=turn(samples.mask[rows][:, None]),
-        ratings=samples.ratings[rows],
-        log_volume=samples.log_volume[rows],
-    )
 
 
 class _Turn:
