@@ -34,6 +34,6 @@ def test_no_plugin_module_loads_torch():
 
 
 def test_the_command_line_starts_without_torch():
-    code = "import sys, napari_vaemed.cli as c; c._parser(); print('torch' in sys.modules)"
+    code = "import sys, napari_vaemed.cli.command as c; c._parser(); print('torch' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"

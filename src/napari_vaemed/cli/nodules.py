@@ -1,0 +1,125 @@
+"""Commands about one nodule: nodule, neighbours."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from napari_vaemed.cli.verbs import NOT_A_DEVICE, add_ct_verb, add_verb, print_json, run
+
+
+def add_verbs(verbs: Any) -> None:
+    """Add nodule and neighbours."""
+    nodule = add_ct_verb(
+        verbs,
+        "nodule",
+        _nodule,
+        "Mark and describe the nodule at a point; without one, at the first annotation "
+        "beside the scan, else at the most nodule-like spot.",
+    )
+    _add_point(nodule)
+    nodule.add_argument("-o", "--output", type=Path, help="write the mask: .nii.gz, .nrrd or .mha")
+    nodule.add_argument("--csv", type=Path, help="write the measurements here")
+
+    near = add_verb(verbs, "neighbours", _neighbours, "Nearest known nodules of a nodule.")
+    near.add_argument("path", type=Path, nargs="?", help="DICOM folder or volume file to click in")
+    near.add_argument("--id", help="a nodule of the index instead, e.g. LIDC-IDRI-0001_R_1")
+    _add_point(near)
+
+
+def _add_point(verb: argparse.ArgumentParser) -> None:
+    point = verb.add_mutually_exclusive_group()
+    point.add_argument(
+        "--world", type=float, nargs=3, metavar=("X", "Y", "Z"),
+        help="point in patient coordinates (LPS), mm",
+    )  # fmt: skip
+    point.add_argument(
+        "--voxel", type=float, nargs=3, metavar=("Z", "Y", "X"),
+        help="point as voxel index, counted from the feet, the front and the right",
+    )  # fmt: skip
+    verb.add_argument("-k", type=int, default=10, help="number of neighbours")
+    verb.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    verb.add_argument("--model", type=Path, help="model instead of the shipped one")
+    verb.add_argument("--index", type=Path, help="index instead of the shipped one")
+    verb.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _expert(options: argparse.Namespace) -> Any:
+    from napari_vaemed.workflow.examine import load_expert
+
+    return load_expert(options.device, options.model, options.index)
+
+
+def _examine(options: argparse.Namespace) -> Any:
+    from napari_vaemed.workflow.report import examine
+
+    if options.k < 1:
+        raise ValueError(f"-k must be at least 1; got {options.k}.")
+    return run(
+        examine(
+            options.path,
+            world=options.world and tuple(options.world),
+            voxel=options.voxel and tuple(options.voxel),
+            k=options.k,
+            expert=_expert(options),
+        )
+    )
+
+
+def _nodule(options: argparse.Namespace) -> None:
+    from napari_vaemed.io.reports import write_measurements_csv
+    from napari_vaemed.io.volumes import check_writable, write_mask
+    from napari_vaemed.workflow.report import report
+
+    if options.output:
+        check_writable(options.output)
+    found = _examine(options)
+    values = report(found)
+    if found.marked and options.output:
+        write_mask(options.output, found.marked.mask.full(found.volume.shape), found.volume)
+    if found.marked and options.csv:
+        write_measurements_csv(options.csv, [{"finding": 1, **values["nodule"]}])
+    if options.json:
+        print_json(values)
+        return
+    for reason in found.reasons:
+        print(reason)
+    if values["nodule"]:
+        n = values["nodule"]
+        print(f"centre         {', '.join(map(str, n['centre_mm']))} mm (LPS)")
+        print(f"longest        {n['longest_mm']:.1f} mm")
+        print(f"perpendicular  {n['perpendicular_mm']:.1f} mm")
+        print(f"volume         {n['volume_mm3']:.0f} mm³")
+        print(f"mean           {n['mean_hu']:.0f} HU")
+        _print_neighbours(values["neighbours"], found.expert)
+
+
+def _neighbours(options: argparse.Namespace) -> None:
+    from napari_vaemed.workflow.examine import neighbours_of_record
+    from napari_vaemed.workflow.report import near_values, report
+
+    if (options.path is None) == (options.id is None):
+        raise ValueError("Give either a CT to click in (PATH with --world or --voxel) or --id.")
+    if options.id is None:
+        found = _examine(options)
+        expert, rows = found.expert, report(found)["neighbours"]
+        if rows is None:
+            raise LookupError(" ".join(found.reasons))
+    else:
+        expert = _expert(options)
+        rows = [near_values(n) for n in neighbours_of_record(expert, options.id, options.k)]
+    if options.json:
+        print_json(rows)
+    else:
+        _print_neighbours(rows, expert)
+
+
+def _print_neighbours(rows: list[dict[str, Any]], expert: Any) -> None:
+    print(f"{'nodule':<22}{'malignancy':>10}{'distance':>10}")
+    for row in rows:
+        same = "  same patient" if row["same_patient"] else ""
+        print(f"{row['id']:<22}{row['malignancy']:>10.1f}{row['distance']:>10.3f}{same}")
+    model = f"{expert.model.name} {expert.model.sha256[:12]}"
+    print(f"by {model} from {len(expert.index)} known nodules")
+    print(f"{expert.index.source}\n{NOT_A_DEVICE}")

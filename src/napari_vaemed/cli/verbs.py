@@ -1,0 +1,82 @@
+"""What all commands share: how a verb is added, run and shown."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_vaemed.data.progress import Progress, Result, Work, finish
+
+if TYPE_CHECKING:
+    from napari_vaemed.data.volume import Volume
+
+NOT_A_DEVICE = "Research software, not a medical device."
+
+
+class Defaults(argparse.ArgumentDefaultsHelpFormatter):
+    """Help that tells every default that says something."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.default is False:
+            return action.help
+        return super()._get_help_string(action)
+
+
+def add_verb(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
+    """Add a command that calls ``run`` with its options."""
+    verb: argparse.ArgumentParser = verbs.add_parser(
+        name, help=text, description=f"{text} {NOT_A_DEVICE}", formatter_class=Defaults
+    )
+    verb.set_defaults(run=run)
+    return verb
+
+
+def add_ct_verb(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
+    """Add a command that takes a CT."""
+    verb = add_verb(verbs, name, run, text)
+    verb.add_argument(
+        "path", type=Path, help="DICOM folder (also nested), or a NIfTI, NRRD, MHA or MHD file"
+    )
+    return verb
+
+
+def read(path: Path) -> Volume:
+    """Open a CT, showing the steps on a terminal."""
+    from napari_vaemed.io.ct import read_ct
+
+    return run(read_ct(path))
+
+
+def run(work: Work[Result]) -> Result:
+    """Run a job, showing its steps on a terminal."""
+    if not sys.stderr.isatty():
+        return finish(work)
+    result = finish(work, show)
+    print("\r\033[K", end="", file=sys.stderr, flush=True)
+    return result
+
+
+def show(step: Progress) -> None:
+    """Write one step over the last."""
+    how_far = f" {step.done}/{step.total}" if step.total else ""
+    print(f"\r\033[K{step.doing}{how_far}", end="", file=sys.stderr, flush=True)
+
+
+def show_training(step: Any) -> None:
+    """Show a step on a terminal; elsewhere one line an epoch, for the log."""
+    if isinstance(step, Progress):
+        if sys.stderr.isatty():
+            show(step)
+        return
+    losses = "  ".join(f"{name} {value:.3g}" for name, value in step.losses.items())
+    line = f"epoch {step.number}/{step.total}  {step.seconds:.0f} s on {step.device}  {losses}"
+    start, end = ("\r\033[K", "") if sys.stderr.isatty() else ("", "\n")
+    print(f"{start}{line}", end=end, file=sys.stderr, flush=True)
+
+
+def print_json(values: Any) -> None:
+    """Print JSON without the NaN that JSON does not have."""
+    print(json.dumps(values, indent=2, allow_nan=False))
