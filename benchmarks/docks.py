@@ -18,6 +18,7 @@ from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 from napari_vaemed.data.phantoms import chest_phantom
 from napari_vaemed.plugin.layers import volume_to_layer
 from napari_vaemed.plugin.session import session_of
+from napari_vaemed.plugin.widgets.classify import ClassifyWidget
 from napari_vaemed.plugin.widgets.ct import CTWidget
 from napari_vaemed.plugin.widgets.latent import LatentWidget
 from napari_vaemed.plugin.widgets.lungs import LungsWidget
@@ -36,7 +37,8 @@ def main() -> None:
     QApplication.processEvents()
     empty = opened(viewer, lambda _: plain())
     print(f"empty widget: {empty:.0f} ms")
-    for widget in (CTWidget, LungsWidget, NoduleWidget, NeighboursWidget, LatentWidget):
+    docks = (CTWidget, LungsWidget, NoduleWidget, NeighboursWidget, LatentWidget, ClassifyWidget)
+    for widget in docks:
         took = opened(viewer, widget)
         print(
             f"{widget.__name__}: {took:.0f} ms, {took - empty:.0f} ms beyond napari's own, "

@@ -12,8 +12,9 @@ import numpy as np
 
 from napari_vaemed.data.finding import NoduleMask
 from napari_vaemed.data.progress import finish
-from napari_vaemed.io.annotations import lidc_xml_beside, match_readers, reader_mask
+from napari_vaemed.io.annotations import lidc_xml_beside
 from napari_vaemed.io.ct import read_ct
+from napari_vaemed.io.lidc import match_readers, reader_mask
 from napari_vaemed.segmentation.lungs import segment_lungs
 from napari_vaemed.segmentation.measure import measure_nodule
 from napari_vaemed.segmentation.nodules import segment_nodule

@@ -119,7 +119,7 @@ def test_bad_input_gives_one_line_and_exit_code_2(arguments, capsys, tmp_path, s
 
 
 @pytest.mark.parametrize(
-    "verb", ["info", "lungs", "enhance", "nodule", "train", "index", "neighbours"]
+    "verb", ["info", "lungs", "enhance", "nodule", "classify", "train", "index", "neighbours"]
 )
 def test_every_verb_has_help(verb, capsys):
     with pytest.raises(SystemExit) as left:

@@ -1,4 +1,4 @@
-"""Readers' outlines become masks on the right voxels."""
+"""Which scan others' marks belong to, and where they are found."""
 
 from __future__ import annotations
 
@@ -6,38 +6,30 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
-from scipy import ndimage
-from skimage.segmentation import find_boundaries
 
-from napari_vaemed.data.nodule import ATTRIBUTES
+from napari_vaemed.data.annotation import LabelMap, PointMarks
 from napari_vaemed.data.progress import finish
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.io.annotations import (
+    LIDC,
+    SEGMENTATION,
+    TABLE,
+    annotation_kind,
     annotations_beside,
     lidc_xml_beside,
-    match_readers,
-    measure_reader,
-    read_lidc_xml,
-    reader_mask,
+    read_annotations,
+    reference_of,
+    scan_of,
 )
 from napari_vaemed.io.dicom import read_dicom
+from napari_vaemed.io.dicom_seg_writer import write_segmentation
 from napari_vaemed.io.errors import CTError
-from napari_vaemed.io.orientation import to_canonical
 
 UID = "1.2.826.0.1.3680043.8.498.1"
-TAGS = (
-    "subtlety",
-    "internalStructure",
-    "calcification",
-    "sphericity",
-    "margin",
-    "lobulation",
-    "spiculation",
-    "texture",
-    "malignancy",
-)
 SHAPE, SPACING, ORIGIN = (10, 40, 50), (2.5, 0.7, 0.7), (-20.0, -10.0, -90.0)
+HEADER = "seriesuid,coordX,coordY,coordZ,diameter_mm\n"
+ROWS, COLUMNS = slice(16, 25), slice(21, 30)
+"""Of the nodule; its outline is the ring of pixels around it."""
 
 
 @pytest.fixture
@@ -45,141 +37,96 @@ def volume():
     return Volume(np.zeros(SHAPE, np.int16), SPACING, ORIGIN, series_uid=UID)
 
 
-def disc(row, column, radius):
-    rows, columns = np.indices(SHAPE[1:])
-    return (rows - row) ** 2 + (columns - column) ** 2 <= radius**2
-
-
-def edge_maps(inside):
-    """Pixels just outside a shape in the order a reader would draw them."""
-    ring = np.argwhere(find_boundaries(inside, connectivity=1, mode="outer"))
-    centre = ring.mean(axis=0)
-    ring = ring[np.argsort(np.arctan2(*(ring - centre).T))]
-    return "".join(f"<edgeMap><xCoord>{x}</xCoord><yCoord>{y}</yCoord></edgeMap>" for y, x in ring)
-
-
-def roi(z, maps, included=True):
-    return (
-        f"<roi><imageZposition>{z} </imageZposition><imageSOP_UID>1.2</imageSOP_UID>"
-        f"<inclusion>{str(included).upper()}</inclusion>{maps}</roi>"
+def write_xml(path, *, uid=UID, marked=True):
+    ring = [(x, y) for x in range(20, 31) for y in (15, 25)]
+    ring += [(x, y) for x in (20, 30) for y in range(16, 25)]
+    ring.sort(key=lambda p: np.arctan2(p[1] - 20, p[0] - 25))
+    edges = "".join(f"<edgeMap><xCoord>{x}</xCoord><yCoord>{y}</yCoord></edgeMap>" for x, y in ring)
+    mark = (
+        "<unblindedReadNodule><noduleID>N</noduleID><roi><imageZposition>-85</imageZposition>"
+        f"<inclusion>TRUE</inclusion>{edges}</roi></unblindedReadNodule>"
     )
-
-
-def nodule(rois, scores=(5, 1, 6, 3, 3, 2, 4, 5, 4)):
-    ratings = "".join(f"<{t}>{s}</{t}>" for t, s in zip(TAGS, scores, strict=True))
-    return (
-        "<unblindedReadNodule><noduleID>N</noduleID>"
-        f"<characteristics>{ratings}</characteristics>{rois}</unblindedReadNodule>"
-    )
-
-
-POINT = "<edgeMap><xCoord>4</xCoord><yCoord>5</yCoord></edgeMap>"
-SMALL = f"<unblindedReadNodule><noduleID>S</noduleID>{roi(-80, POINT)}</unblindedReadNodule>"
-OTHER = (
-    "<nonNodule><nonNoduleID>X</nonNoduleID><imageZposition>-85</imageZposition>"
-    "<locus><xCoord>7</xCoord><yCoord>8</yCoord></locus></nonNodule>"
-)
-
-
-def write_xml(path, *sessions, uid=UID):
-    body = "".join(f"<readingSession>{marks}</readingSession>" for marks in sessions)
     path.write_text(
         '<?xml version="1.0"?><LidcReadMessage xmlns="http://www.nih.gov"><ResponseHeader>'
-        f"<SeriesInstanceUid>{uid}</SeriesInstanceUid></ResponseHeader>{body}</LidcReadMessage>"
+        f"<SeriesInstanceUid>{uid}</SeriesInstanceUid></ResponseHeader><readingSession>"
+        f"{mark if marked else ''}</readingSession></LidcReadMessage>"
     )
     return path
 
 
-def test_outline_pixels_lie_outside_the_nodule(tmp_path, volume):
-    inside = disc(20, 25, 8)
-    path = write_xml(tmp_path / "a.xml", nodule(roi(-85, edge_maps(inside))) + SMALL + OTHER)
-    mark, small, other = read_lidc_xml(path)
-    expected = np.zeros(SHAPE, bool)
-    expected[2] = inside
-    np.testing.assert_array_equal(reader_mask(mark, volume), expected)
-    expected[2] = ndimage.binary_dilation(inside)
-    np.testing.assert_array_equal(reader_mask(mark, volume, with_outline=True), expected)
-    assert tuple(mark.ratings) == ATTRIBUTES
-    assert (mark.ratings["internal_structure"], mark.ratings["malignancy"]) == (1, 4)
-    assert (small.kind, small.ratings, other.kind) == ("small", {}, "no nodule")
-    assert (mark.reader, mark.series_uid) == (1, UID)
+def square():
+    mask = np.zeros(SHAPE, bool)
+    mask[2, ROWS, COLUMNS] = True
+    return mask
 
 
-def test_an_excluded_cavity_is_cut_out_but_keeps_its_rim(tmp_path, volume):
-    outer, cavity = disc(20, 25, 10), disc(20, 25, 4)
-    rois = roi(-85, edge_maps(cavity), included=False) + roi(-85, edge_maps(outer))
-    (mark,) = read_lidc_xml(write_xml(tmp_path / "a.xml", nodule(rois)))
-    np.testing.assert_array_equal(reader_mask(mark, volume)[2], outer & ~cavity)
+def test_each_kind_is_told_by_its_first_bytes(tmp_path, write_series, hu):
+    write_series(tmp_path / "ct", hu)
+    ct = finish(read_dicom(tmp_path / "ct"))
+    write_segmentation(tmp_path / "seg.dcm", ct.hu > 0, ct)
+    (tmp_path / "a.csv").write_text(HEADER)
+    (tmp_path / "b.csv").write_text("index,axis-0\n")
+    (tmp_path / "c.xml").write_text("<html/>")
+    (tmp_path / "d.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 40)
+    kinds = {
+        "seg.dcm": SEGMENTATION,
+        "a.csv": TABLE,
+        "b.csv": None,
+        "c.xml": None,
+        "d.dcm": None,
+        "none.dcm": None,
+    }
+    assert {name: annotation_kind(tmp_path / name) for name in kinds} == kinds
+    assert annotation_kind(next((tmp_path / "ct").iterdir())) is None
+    assert annotation_kind(write_xml(tmp_path / "e.xml")) == LIDC
 
 
-@pytest.mark.parametrize("code", ["LPS", "RAS", "RPI", "LAI"])
-def test_outlines_follow_the_file_s_axes(tmp_path, volume, code):
-    inside = disc(12, 30, 6)
-    (mark,) = read_lidc_xml(write_xml(tmp_path / "a.xml", nodule(roi(-80, edge_maps(inside)))))
-    stored = np.zeros(SHAPE, bool)
-    stored[4 if code[2] == "S" else 5] = inside
-    expected = to_canonical(stored, code)
-    found = reader_mask(mark, replace(volume, stored_axes=code))
-    np.testing.assert_array_equal(found, expected)
+def test_a_file_finds_its_scan_among_those_open(tmp_path, volume, write_series, hu):
+    write_series(tmp_path / "ct", hu)
+    ct = finish(read_dicom(tmp_path / "ct"))
+    write_segmentation(tmp_path / "seg.dcm", ct.hu > 0, ct)
+    nameless = replace(volume, series_uid=None)
+    reading = reference_of(write_xml(tmp_path / "a.xml"))
+    drawn = reference_of(tmp_path / "seg.dcm")
+    assert scan_of(reading, [ct, nameless, volume]) is volume
+    assert scan_of(drawn, [volume, nameless, ct]) is ct
+    assert scan_of(drawn, [volume, replace(ct, series_uid="other reconstruction")]) is not volume
+    assert scan_of(reading, [ct, nameless]) is nameless
+    assert scan_of(reading, [ct]) is None
+    with pytest.raises(CTError, match="holds no annotations"):
+        reference_of(next((tmp_path / "ct").iterdir()))
 
 
-def test_a_disc_measures_its_area_and_diameter(tmp_path, volume):
-    (mark,) = read_lidc_xml(
-        write_xml(tmp_path / "a.xml", nodule(roi(-85, edge_maps(disc(20, 25, 9)))))
-    )
-    size = measure_reader(mark, volume)
-    assert size.volume_mm3 == pytest.approx(np.pi * (9.0 * 0.7) ** 2 * 2.5, rel=0.03)
-    assert size.longest_mm == pytest.approx(19 * 0.7, rel=0.04)
+def test_every_kind_is_read_onto_the_scan(tmp_path, volume, write_series, hu):
+    (reading,) = read_annotations(write_xml(tmp_path / "a.xml"), volume)
+    assert isinstance(reading, LabelMap)
+    np.testing.assert_array_equal(reading.labels > 0, square())
+    (tmp_path / "a.csv").write_text(f"{HEADER}{UID},-10,-5,-80,5\n")
+    (points,) = read_annotations(tmp_path / "a.csv", volume)
+    assert isinstance(points, PointMarks)
+    write_series(tmp_path / "ct", hu)
+    ct = finish(read_dicom(tmp_path / "ct"))
+    write_segmentation(tmp_path / "seg.dcm", ct.hu > 0, ct)
+    (drawn,) = read_annotations(tmp_path / "seg.dcm", ct)
+    assert isinstance(drawn, LabelMap)
+    np.testing.assert_array_equal(drawn.labels > 0, ct.hu > 0)
 
 
-def test_readers_that_overlap_saw_one_nodule(tmp_path, volume):
-    shared = [nodule(roi(-85, edge_maps(disc(20, 25, r))), (r,) * 9) for r in (4, 5, 3)]
-    lone = nodule(roi(-70, edge_maps(disc(10, 10, 7))))
-    path = write_xml(tmp_path / "a.xml", shared[0] + lone, shared[1] + SMALL, shared[2])
-    first, second = match_readers(read_lidc_xml(path), volume)
-    assert [r.reader for r in first.readings] == [1, 2, 3]
-    assert first.ratings["malignancy"] == 4
-    np.testing.assert_allclose(first.centre_mm, volume.to_world((2, 20, 25)), atol=1e-6)
-    np.testing.assert_allclose(second.centre_mm, volume.to_world((8, 10, 10)), atol=1e-6)
+def test_a_reading_of_another_scan_or_without_marks_is_refused(tmp_path, volume):
+    with pytest.raises(CTError, match="another series than this CT"):
+        read_annotations(write_xml(tmp_path / "a.xml", uid="1.2.3"), volume)
+    with pytest.raises(CTError, match="found nothing"):
+        read_annotations(write_xml(tmp_path / "a.xml", marked=False), volume)
+    with pytest.raises(FileNotFoundError, match="no file"):
+        read_annotations(tmp_path / "none.xml", volume)
 
 
 def test_readings_of_another_series_are_not_this_scan_s(tmp_path, volume):
-    rois = roi(-85, edge_maps(disc(20, 25, 5)))
-    write_xml(tmp_path / "a.xml", nodule(rois), uid="1.2.3")
+    write_xml(tmp_path / "a.xml", uid="1.2.3")
     assert lidc_xml_beside(tmp_path, volume) == ()
     assert annotations_beside(tmp_path, volume) == []
-    write_xml(tmp_path / "b.xml", nodule(rois))
+    write_xml(tmp_path / "b.xml")
     np.testing.assert_allclose(annotations_beside(tmp_path, volume), [volume.to_world((2, 20, 25))])
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("<a><b></a>", "no readable XML"),
-        ("<IdriReadMessage/>", "starts with <IdriReadMessage>"),
-        (
-            "<LidcReadMessage><readingSession><unblindedReadNodule><roi><edgeMap/></roi>"
-            "</unblindedReadNodule></readingSession></LidcReadMessage>",
-            "a mark that cannot be read",
-        ),
-    ],
-)
-def test_other_xml_is_refused(tmp_path, text, words):
-    (tmp_path / "a.xml").write_text(text)
-    with pytest.raises(CTError, match=words):
-        read_lidc_xml(tmp_path / "a.xml")
-
-
-def test_outlines_off_the_volume_are_refused(tmp_path, volume):
-    far = write_xml(tmp_path / "a.xml", nodule(roi(-30, edge_maps(disc(20, 25, 5)))))
-    wide = nodule(roi(-85, POINT + "<edgeMap><xCoord>400</xCoord><yCoord>5</yCoord></edgeMap>"))
-    for path in (far, write_xml(tmp_path / "b.xml", wide)):
-        (mark,) = read_lidc_xml(path)
-        with pytest.raises(CTError, match="another series"):
-            reader_mask(mark, volume)
-    (mark,) = read_lidc_xml(far)
-    with pytest.raises(CTError, match="axial slices"):
-        reader_mask(mark, replace(volume, stored_axes="PSL"))
 
 
 def test_a_table_gives_the_centres_of_its_series_inside_the_volume(tmp_path, volume):
@@ -198,21 +145,3 @@ def test_a_table_gives_the_centres_of_its_series_inside_the_volume(tmp_path, vol
 def test_another_table_of_that_name_is_passed_over(tmp_path, volume):
     (tmp_path / "nodules.csv").write_text(f"seriesuid,size\n{UID},3\n")
     assert annotations_beside(tmp_path, volume) == []
-
-
-def test_the_published_scan_gives_the_published_volumes(real_data):
-    folder = real_data / "lidc_scans" / "LIDC-IDRI-0001"
-    if not folder.is_dir():
-        pytest.skip("no LIDC scan beside this checkout")
-    volume = finish(read_dicom(folder))
-    marks = [m for m in lidc_xml_beside(folder, volume) if m.kind == "nodule"]
-    volumes = sorted(measure_reader(m, volume).volume_mm3 for m in marks)
-    np.testing.assert_allclose(volumes, [5701.5, 6124.2, 6795.3, 7298.4], atol=0.1)
-    (nodule,) = match_readers(tuple(marks), volume)
-    assert len(nodule.readings) == 4
-    np.testing.assert_allclose(nodule.centre_mm, (56.2, 86.3, -115.9), atol=0.2)
-    union = real_data / "lidc_nodules" / "mask" / "LIDC-IDRI-0001_R_1.nii.gz"
-    if union.is_file():
-        crop = sitk.GetArrayFromImage(sitk.ReadImage(str(union)))
-        ours = np.any([reader_mask(m, volume) for m in marks], axis=0)
-        assert int((crop > 0).sum()) == int(ours.sum())

@@ -9,18 +9,12 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from pydicom.uid import (
-    JPEG2000Lossless,
-    JPEGLosslessSV1,
-    JPEGLSLossless,
-    RLELossless,
-    generate_uid,
-)
+from pydicom.uid import generate_uid
 
 from napari_vaemed.data.progress import finish
 from napari_vaemed.io.ct import CTError, read_ct
 from napari_vaemed.io.dicom import read_dicom
-from napari_vaemed.io.series import find_series, holds_dicom
+from napari_vaemed.io.series import holds_dicom
 
 ORIGIN, SPACING = (-40.0, 30.5, -120.0), (2.5, 0.8, 0.7)
 
@@ -83,17 +77,6 @@ def test_every_right_angled_orientation_lands_on_the_same_voxels(tmp_path, hu, w
         np.testing.assert_allclose(volume.to_world((7.25, 5.5, 3.0)), truth, atol=1e-6)
 
 
-def test_an_oblique_scan_keeps_its_angle(tmp_path, hu, write_series):
-    turn = np.radians(12)
-    axes = np.array([[1, 0, 0], [0, np.cos(turn), -np.sin(turn)], [0, np.sin(turn), np.cos(turn)]])
-    write_series(tmp_path, hu, direction=axes)
-    volume = read(tmp_path)
-    np.testing.assert_array_equal(volume.hu, hu)
-    np.testing.assert_allclose(volume.direction, axes, atol=1e-9)
-    truth = np.array(ORIGIN) + axes @ (np.array([2, 3, 4]) * SPACING[::-1])
-    np.testing.assert_allclose(volume.to_world((4, 3, 2)), truth, atol=1e-6)
-
-
 def test_of_several_series_the_largest_ct_is_taken_and_the_others_named(tmp_path, hu, write_series):
     write_series(tmp_path / "a", hu[:4], SeriesDescription="Lung thin")
     write_series(tmp_path / "b", hu, SeriesDescription="Soft")
@@ -114,19 +97,17 @@ def test_one_file_opens_the_series_it_belongs_to(tmp_path, hu, write_series):
     np.testing.assert_array_equal(finish(read_ct(few[1])).hu, hu[2:6])
 
 
-@pytest.mark.parametrize("gone", [(4,), (2, 3), (1, 3, 5, 7), (1, 2, 4)])
-def test_missing_slices_leave_spacing_right_and_are_filled(tmp_path, write_series, gone):
-    z = np.arange(9)[:, None, None]
-    ramp = (np.full((9, 5, 6), -500) + 40 * z).astype(np.int16)
-    write_series(tmp_path, ramp, leave_out=gone)
+def test_missing_slices_are_told(tmp_path, hu, write_series):
+    write_series(tmp_path, hu, leave_out=(2, 3))
+    assert "2 slices are missing" in read(tmp_path).notes[0]
+    assert "2.5 mm" in read(tmp_path).notes[0]
+
+
+def test_every_second_slice_is_a_wider_spacing(tmp_path, hu, write_series):
+    write_series(tmp_path, hu, leave_out=(1, 3, 5, 7))  # nobody can tell it from a gap
     volume = read(tmp_path)
-    if gone == (1, 3, 5, 7):  # nobody can tell every second slice from a wider spacing
-        assert volume.spacing[0] == pytest.approx(5.0)
-        return
-    assert volume.spacing[0] == pytest.approx(2.5)
-    np.testing.assert_array_equal(volume.hu, ramp)
-    assert f"{len(gone)} slice" in volume.notes[0]
-    assert "2.5 mm" in volume.notes[0]
+    assert volume.spacing[0] == pytest.approx(5.0)
+    assert volume.notes == ("Only 5 slices: no whole chest.",)
 
 
 def test_repeated_slices_are_dropped(tmp_path, hu, write_series):
@@ -144,7 +125,7 @@ def test_of_two_acquisitions_at_the_same_places_one_is_taken_whole(tmp_path, hu,
     write_series(tmp_path, hu[:6] - 50, uid=uid, AcquisitionNumber=1, name=lambda k: f"first{k}")
     volume = read(tmp_path)
     np.testing.assert_array_equal(volume.hu, hu)
-    assert "acquisition 2 was taken" in volume.notes[0]
+    assert "taken: acquisition 2" in volume.notes[0]
 
 
 def test_positions_rounded_by_the_scanner_are_no_gap(tmp_path, write_series):
@@ -158,30 +139,11 @@ def test_positions_rounded_by_the_scanner_are_no_gap(tmp_path, write_series):
     np.testing.assert_array_equal(volume.hu, ramp)
 
 
-def test_uneven_spacing_is_refused(tmp_path, hu, write_series):
-    write_series(tmp_path, hu, shift=lambda k: np.array([0, 0, 0.9 * max(0, k - 4)]))
-    with pytest.raises(CTError, match="not evenly spaced: mostly"):
-        read(tmp_path)
-
-
-def test_gantry_tilt_is_refused_with_its_angle(tmp_path, hu, write_series):
-    sideways = 2.5 * np.tan(np.radians(15))
-    write_series(tmp_path, hu, shift=lambda k: np.array([0, sideways * k, 0]))
-    with pytest.raises(CTError, match="tilt of about 15°"):
-        read(tmp_path)
-
-
 def test_each_slice_has_its_own_slope_and_intercept(tmp_path, write_series):
     even = (np.random.default_rng(0).integers(-500, 900, (6, 7, 8)) * 2).astype(np.int16)
     slopes, intercepts = [1, 2, 0.5, 1, 2, 0.25], [-1024, -1000, -2000, 0, -1024, -1024]
     write_series(tmp_path, even, slope=slopes, intercept=intercepts)
     np.testing.assert_array_equal(read(tmp_path).hu, even)
-
-
-@pytest.mark.parametrize("syntax", [JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless, RLELossless])
-def test_lossless_compression_gives_the_same_voxels(tmp_path, hu, write_series, syntax):
-    write_series(tmp_path, hu, syntax=syntax)
-    np.testing.assert_array_equal(read(tmp_path).hu, hu)
 
 
 def test_unused_high_bits_are_not_part_of_the_value(tmp_path, hu, write_series):
@@ -228,12 +190,12 @@ def test_one_slice_takes_its_thickness_for_spacing(tmp_path, hu, write_series):
 @pytest.mark.parametrize(
     ("tags", "words"),
     [
-        ({"Modality": "MR"}, "Wanted a CT .* holds MR"),
+        ({"Modality": "MR"}, "Wanted a CT .*MR “Thorax 2.5”, 4 slices: This is an MR scan"),
         ({"NumberOfFrames": 4}, "multi-frame"),
         ({"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]}, "perpendicular"),
-        ({"PixelSpacing": [0, 0]}, "must be positive"),
+        ({"PixelSpacing": [0, 0]}, "must be 0.01 to 50 mm"),
         ({"PixelSpacing": None}, "do not say where they lie"),
-        ({"ImagePositionPatient": None}, "Wanted a CT with patient positions"),
+        ({"ImagePositionPatient": None}, "do not say where they lie"),
     ],
 )
 def test_what_is_no_classic_ct_is_refused_in_words(tmp_path, hu, write_series, tags, words):
@@ -279,12 +241,6 @@ def test_stopping_half_way_leaves_no_thread(tmp_path, hu, write_series):
         pass
     work.close()
     assert threading.active_count() == before
-
-
-def test_series_are_told_apart(tmp_path, hu, write_series):
-    write_series(tmp_path, hu)
-    write_series(tmp_path, hu[:5], name=lambda k: f"b{k}")
-    assert sorted(len(s.slices) for s in finish(find_series(tmp_path))) == [5, 9]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -14,6 +15,7 @@ from napari_vaemed.io.ct import CTError, NotHounsfieldError
 from napari_vaemed.io.orientation import from_canonical, orientation_code, to_canonical
 from napari_vaemed.io.volumes import (
     check_writable,
+    labels_on_scan,
     read_labels,
     read_mask,
     read_volume,
@@ -264,3 +266,63 @@ def test_real_masks_lie_on_their_scan(real_data):
     ct = finish(read_ct(folder / "cip_ct64_dicom"))
     lungs = read_mask(folder / "wholeLung-64.nrrd", ct) > 0
     assert -950 < np.median(ct.hu[lungs]) < -750
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nrrd", ".mha", ".mhd"])
+def test_a_file_that_promises_more_than_it_holds_is_refused_at_once(tmp_path, hu, suffix):
+    path = tmp_path / f"x{suffix}"
+    sitk.WriteImage(sitk.GetImageFromArray(hu), str(path))
+    head = path.read_bytes()
+    if suffix == ".nii":
+        head = head[:42] + np.array([11, 14, 30000], "<i2").tobytes() + head[48:]
+    else:
+        head = head.replace(b"11 14 9", b"11000 14000 9000")
+    path.write_bytes(head)
+    with pytest.raises(CTError, match=r"promises .* GB of voxels"):
+        read_volume(path)
+
+
+def test_the_report_says_what_was_read(tmp_path, oblique):
+    path = saved(sitk.DICOMOrient(oblique, "RAI"), tmp_path / "ct.nrrd")
+    intake = read_volume(path).intake
+    assert intake is not None
+    assert (intake.format, intake.stored_axes, intake.axes) == ("NRRD", "RAI", "LPS")
+    assert intake.slices == 9
+    turned = np.degrees(np.arccos(np.cos(np.radians(10)) * np.cos(np.radians(7))))
+    assert intake.oblique_deg == pytest.approx(turned, abs=1e-3)
+    assert intake.stored_bits == "int16"
+    assert "stored grid" in intake.restores
+
+
+def test_a_file_called_after_its_series_knows_it(tmp_path, hu):
+    uid = "1.3.6.1.4.1.14519.5.2.1.6279.6001.105756658031515062000744821260"
+    for name, expected in ((f"{uid}.mhd", uid), ("1.5 mm.mha", None), ("12.3.mha", None)):
+        sitk.WriteImage(sitk.GetImageFromArray(hu), str(tmp_path / name))
+        assert read_volume(tmp_path / name).series_uid == expected
+
+
+def test_labels_of_another_grid_come_onto_the_scan(tmp_path, hu):
+    ct = Volume(hu, (2.5, 0.8, 0.7), (-40, 30, -120))
+    labels = np.zeros(hu.shape, np.uint8)
+    labels[2:5, 3:9, 1:4], labels[6, 6, 6] = 3, 9
+    write_mask(tmp_path / "m.nrrd", labels, ct)
+    whole = labels_on_scan(read_labels(tmp_path / "m.nrrd"), ct)
+    assert whole is not None
+    np.testing.assert_array_equal(whole.labels, labels)
+    crop = replace(ct, hu=hu[1:], origin=tuple(ct.to_world((1, 0, 0))))
+    write_mask(tmp_path / "c.nrrd", labels[1:], crop)
+    part = labels_on_scan(read_labels(tmp_path / "c.nrrd"), ct)
+    assert part is not None
+    np.testing.assert_array_equal(part.labels, labels)
+    assert part.notes == ()
+    coarse = replace(ct, hu=hu[:, ::2], spacing=(2.5, 1.6, 0.7))
+    other = labels_on_scan(read_labels(tmp_path / "m.nrrd"), coarse)
+    assert other is not None
+    np.testing.assert_array_equal(other.labels, labels[:, ::2])
+    assert "resampled to the CT" in other.notes[0]
+    far = replace(ct, origin=(500.0, 0.0, 0.0))
+    assert labels_on_scan(read_labels(tmp_path / "m.nrrd"), far) is None
+    half = replace(ct, hu=hu[:4])
+    cut = labels_on_scan(read_labels(tmp_path / "m.nrrd"), half)
+    assert cut is not None
+    assert "lies beside the CT" in cut.notes[-1]

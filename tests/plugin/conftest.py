@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pydicom
 import pytest
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from napari_vaemed.plugin.layers import volume_to_layer
 from napari_vaemed.plugin.session import session_of
@@ -43,6 +46,22 @@ def untrained_expert():
     index = NoduleIndex(records, Posterior(mean, sd), "0" * 64, "made up for a test")
     model = Model(type(module).__name__, module, "0" * 64, {"what": "untrained"}, "cpu")
     return Expert(model, index, latent_axes(index))
+
+
+@pytest.fixture(scope="session")
+def untrained_slice_model():
+    """A small slice classifier that was never trained, to which nothing is unlike."""
+    import torch
+
+    from napari_vaemed.io.checkpoints import Model
+    from napari_vaemed.models.classifiers.resnet import SliceResNet
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = SliceResNet(size=48, width=4, blocks=1).eval()
+    module.limit.fill_(1e6)
+    card = {"what": "untrained", "data": "nothing at all. Really.", "separates": True}
+    return Model(type(module).__name__, module, "0" * 64, card, "cpu")
 
 
 @pytest.fixture
@@ -91,3 +110,74 @@ def voxels(small_phantom):
         for nodule in small_phantom.planted
         if nodule.diameter_mm >= 9
     ]
+
+
+@pytest.fixture(scope="session")
+def write_dicom():
+    """A writer of (n, rows, columns) HU as DICOM files; the last file lies lowest."""
+
+    def write(
+        folder, hu, spacing=(2.5, 0.8, 0.7), origin=(-40.0, 30.0, -120.0), leave_out=(), **tags
+    ):
+        folder.mkdir(parents=True, exist_ok=True)
+        series = generate_uid()
+        for k in sorted(set(range(len(hu))) - set(leave_out)):
+            plane = hu[k]
+            file = _dicom_object(CTImageStorage)
+            file.SeriesInstanceUID, file.BodyPartExamined = series, "CHEST"
+            file.Rows, file.Columns = plane.shape
+            file.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+            file.ImagePositionPatient = [*origin[:2], origin[2] + spacing[0] * k]
+            file.PixelSpacing, file.SliceThickness = list(spacing[1:]), spacing[0]
+            file.RescaleSlope, file.RescaleIntercept = 1, 0
+            file.SamplesPerPixel, file.PhotometricInterpretation = 1, "MONOCHROME2"
+            file.BitsAllocated, file.BitsStored, file.HighBit = 16, 16, 15
+            file.PixelRepresentation, file.PixelData = 1, plane.astype("<i2").tobytes()
+            for name, value in tags.items():
+                setattr(file, name, value)
+            pydicom.dcmwrite(folder / f"{len(hu) - k:03d}.dcm", file, enforce_file_format=True)
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_dose_report():
+    """A writer of a dose report, which is DICOM without an image."""
+
+    def write(folder, **tags):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = _dicom_object("1.2.840.10008.5.1.4.1.1.88.67")
+        file.SeriesInstanceUID, file.Modality = generate_uid(), "SR"
+        for name, value in tags.items():
+            setattr(file, name, value)
+        pydicom.dcmwrite(folder / "dose", file, enforce_file_format=True)
+
+    return write
+
+
+def _dicom_object(sop_class):
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID = sop_class, ExplicitVRLittleEndian
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    file = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    file.SOPClassUID, file.SOPInstanceUID = sop_class, meta.MediaStorageSOPInstanceUID
+    file.PatientName, file.PatientID, file.Modality = "Murnau^Friedrich", "case-17", "CT"
+    file.StudyInstanceUID = "1.2.840.1"
+    return file
+
+
+@pytest.fixture
+def lung_chest(chest, small_phantom, untrained_slice_model):
+    """The session with the phantom open, its lungs known, and the untrained slice model."""
+    chest.case.lungs = small_phantom.lungs
+    chest.slices.use(untrained_slice_model, "auto")
+    return chest
+
+
+@pytest.fixture
+def scored_chest(lung_chest, idle):
+    """The same with its slices scored."""
+    lung_chest.slices.score()
+    idle(lung_chest)
+    return lung_chest

@@ -19,11 +19,15 @@ def test_the_demo_clicks_where_it_is_told_and_reports(
     told = json.loads((tmp_path / "report.json").read_text())
     assert told["nodule"]["centre_mm"] == pytest.approx(planted.centre_mm, abs=3)
     assert told["neighbours"]
+    assert told["slices"]
+    assert told["subject"]["reason"]
+    assert len(told["models"]) == 2
     assert {path.name for path in steps.pictures} >= {
         "1_ct.png",
         "3_nodule.png",
         "4_twins.png",
         "6_latent.png",
+        "8_classify.png",
     }
     assert all(imread(path).std() > 5 for path in steps.pictures)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
-import pydicom
 import pytest
 import SimpleITK as sitk
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from napari_vaemed.plugin.layers import layer_to_volume
 from napari_vaemed.plugin.readers import get_reader, read_layers
@@ -16,30 +15,8 @@ HU = np.random.default_rng(1).integers(-1000, 400, (5, 6, 7)).astype(np.int16)
 
 
 @pytest.fixture
-def dicom_folder(tmp_path):
-    folder, series = tmp_path / "Murnau" / "ct", generate_uid()
-    folder.mkdir(parents=True)
-    for k, plane in enumerate(HU):
-        meta = FileMetaDataset()
-        meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID = (
-            CTImageStorage,
-            ExplicitVRLittleEndian,
-        )
-        meta.MediaStorageSOPInstanceUID = generate_uid()
-        file = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-        file.SOPClassUID, file.SOPInstanceUID = CTImageStorage, meta.MediaStorageSOPInstanceUID
-        file.SeriesInstanceUID, file.Modality, file.PatientName = series, "CT", "Murnau^F"
-        file.BodyPartExamined = "CHEST"
-        file.Rows, file.Columns = plane.shape
-        file.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-        file.ImagePositionPatient = [-40, 30, -120 + 2.5 * k]
-        file.PixelSpacing, file.SliceThickness = [0.8, 0.7], 2.5
-        file.RescaleSlope, file.RescaleIntercept = 1, 0
-        file.SamplesPerPixel, file.PhotometricInterpretation = 1, "MONOCHROME2"
-        file.BitsAllocated, file.BitsStored, file.HighBit = 16, 16, 15
-        file.PixelRepresentation, file.PixelData = 1, plane.tobytes()
-        pydicom.dcmwrite(folder / f"{9 - k}.dcm", file, enforce_file_format=True)
-    return folder
+def dicom_folder(tmp_path, write_dicom):
+    return write_dicom(tmp_path / "Murnau" / "ct", HU)
 
 
 def test_a_dicom_folder_opens_in_a_viewer(viewer, dicom_folder):
@@ -49,6 +26,21 @@ def test_a_dicom_folder_opens_in_a_viewer(viewer, dicom_folder):
     np.testing.assert_allclose(layer.translate, (-120, 30, -40))
     assert layer.name == "CT chest 2.5 mm"
     assert layer_to_volume(layer).description == "CT chest"
+
+
+def test_a_zip_of_dicom_files_opens_in_a_viewer(viewer, dicom_folder, tmp_path):
+    archive = shutil.make_archive(str(tmp_path / "scan"), "zip", dicom_folder)
+    (layer,) = viewer.open(archive, plugin="napari-vaemed")
+    np.testing.assert_array_equal(layer.data, HU)
+
+
+def test_other_archives_are_left_to_others(tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").write_text("nothing")
+    archive = shutil.make_archive(str(tmp_path / "notes"), "zip", tmp_path / "notes")
+    assert get_reader(archive) is None
+    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 and no more")
+    assert get_reader(str(tmp_path / "broken.zip")) is None
 
 
 def test_all_slices_dropped_at_once_make_one_volume(viewer, dicom_folder):

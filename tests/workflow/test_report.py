@@ -1,12 +1,14 @@
 """The main job without a window."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from napari_vaemed.data.progress import Progress, finish
 from napari_vaemed.data.volume import Volume
+from napari_vaemed.workflow.classify import classify, load_slice_model
 from napari_vaemed.workflow.report import STEPS, Examination, examine, report, voxel_at
 
 
@@ -33,7 +35,23 @@ def test_every_step_is_told_and_timed(examined):
     assert all(isinstance(step, Progress) for step in steps)
     told = report(found)
     assert set(told["seconds"]) == set(STEPS)
+    assert told["seconds"].pop("classify") is None
     assert all(seconds >= 0 for seconds in told["seconds"].values())
+
+
+def test_scored_slices_stand_in_the_report_beside_the_nodule(examined):
+    found, _ = examined
+    model = load_slice_model()
+    found = replace(found, classified=finish(classify(found.volume, found.lungs, model)))
+    told = json.loads(json.dumps(report(found), allow_nan=False))
+    assert [row["index"] for row in told["slices"]] == sorted(
+        row["index"] for row in told["slices"]
+    )
+    assert all(0 <= row["covid_probability"] <= 1 for row in told["slices"])
+    assert set(told["subject"]) == {"covid_probability", "reason"}
+    assert [used["sha256"] for used in told["models"]] == [found.expert.model.sha256, model.sha256]
+    assert told["nodule"] is not None
+    assert told["seconds"]["classify"] > 0
 
 
 def test_the_report_is_json_without_patient_or_path(examined, small_phantom_file):
@@ -61,4 +79,5 @@ def test_what_was_not_asked_for_is_none():
     volume = Volume(np.zeros((2, 2, 2), np.int16), (1.0, 1.0, 1.0))
     told = report(Examination(volume))
     assert told["nodule"] is told["neighbours"] is told["lung_ml"] is told["models"] is None
+    assert told["slices"] is told["subject"] is None
     assert set(told["seconds"].values()) == {None}

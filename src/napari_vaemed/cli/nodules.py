@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from napari_vaemed.cli.verbs import NOT_A_DEVICE, add_ct_verb, add_verb, print_json, run
+from napari_vaemed.cli.verbs import NOT_A_DEVICE, add_ct_verb, add_verb, print_json, run, tell
 
 
 def add_verbs(verbs: Any) -> None:
@@ -19,12 +19,21 @@ def add_verbs(verbs: Any) -> None:
         "beside the scan, else at the most nodule-like spot.",
     )
     _add_point(nodule)
-    nodule.add_argument("-o", "--output", type=Path, help="write the mask: .nii.gz, .nrrd or .mha")
+    nodule.add_argument(
+        "-o", "--output", type=Path, help="write the mask: .nii.gz, .nrrd, .mha or .dcm (DICOM SEG)"
+    )
     nodule.add_argument("--csv", type=Path, help="write the measurements here")
 
     near = add_verb(verbs, "neighbours", _neighbours, "Nearest known nodules of a nodule.")
     near.add_argument("path", type=Path, nargs="?", help="DICOM folder or volume file to click in")
     near.add_argument("--id", help="a nodule of the index instead, e.g. LIDC-IDRI-0001_R_1")
+    near.add_argument(
+        "--distance", default="wasserstein2", metavar="NAME",
+        help="distance between posteriors; a wrong name lists them all",
+    )  # fmt: skip
+    near.add_argument(
+        "--exclude-same-patient", action="store_true", help="only nodules of other patients"
+    )
     _add_point(near)
 
 
@@ -38,7 +47,7 @@ def _add_point(verb: argparse.ArgumentParser) -> None:
         "--voxel", type=float, nargs=3, metavar=("Z", "Y", "X"),
         help="point as voxel index, counted from the feet, the front and the right",
     )  # fmt: skip
-    verb.add_argument("-k", type=int, default=10, help="number of neighbours")
+    verb.add_argument("-k", "--k", type=int, default=10, help="number of neighbours")
     verb.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     verb.add_argument("--model", type=Path, help="model instead of the shipped one")
     verb.add_argument("--index", type=Path, help="index instead of the shipped one")
@@ -68,16 +77,17 @@ def _examine(options: argparse.Namespace) -> Any:
 
 
 def _nodule(options: argparse.Namespace) -> None:
+    from napari_vaemed.io.masks import check_mask_path, save_mask
     from napari_vaemed.io.reports import write_measurements_csv
-    from napari_vaemed.io.volumes import check_writable, write_mask
     from napari_vaemed.workflow.report import report
 
     if options.output:
-        check_writable(options.output)
+        check_mask_path(options.output)
     found = _examine(options)
     values = report(found)
     if found.marked and options.output:
-        write_mask(options.output, found.marked.mask.full(found.volume.shape), found.volume)
+        mask = found.marked.mask.full(found.volume.shape)
+        tell(save_mask(options.output, mask, found.volume, {1: "Finding 1"}))
     if found.marked and options.csv:
         write_measurements_csv(options.csv, [{"finding": 1, **values["nodule"]}])
     if options.json:
@@ -96,19 +106,22 @@ def _nodule(options: argparse.Namespace) -> None:
 
 
 def _neighbours(options: argparse.Namespace) -> None:
-    from napari_vaemed.workflow.examine import neighbours_of_record
-    from napari_vaemed.workflow.report import near_values, report
+    from napari_vaemed.workflow import compare
 
     if (options.path is None) == (options.id is None):
         raise ValueError("Give either a CT to click in (PATH with --world or --voxel) or --id.")
+    compare.distance_named(options.distance)
     if options.id is None:
         found = _examine(options)
-        expert, rows = found.expert, report(found)["neighbours"]
-        if rows is None:
-            raise LookupError(" ".join(found.reasons))
+        expert, query = found.expert, compare.query_of(found)
     else:
         expert = _expert(options)
-        rows = [near_values(n) for n in neighbours_of_record(expert, options.id, options.k)]
+        query = compare.query_of_record(expert, options.id)
+    near = compare.neighbours(
+        expert, query, k=options.k, distance=options.distance,
+        exclude_same_patient=options.exclude_same_patient,
+    )  # fmt: skip
+    rows = [compare.neighbour_values(neighbour) for neighbour in near]
     if options.json:
         print_json(rows)
     else:

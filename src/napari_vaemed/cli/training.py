@@ -1,4 +1,4 @@
-"""Commands that make models and indexes: train, index."""
+"""Commands that make models and indexes: train, train-slices, index."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from napari_vaemed.cli.verbs import add_verb, print_json, run, show_training
 from napari_vaemed.data.progress import finish
 
 EPOCHS, BENCH_EPOCHS = 125, 66
+SLICE_EPOCHS = 30
 
 
 def add_verbs(verbs: Any) -> None:
-    """Add train and index."""
+    """Add train, train-slices and index."""
     folder = (
         "folder of nodule crops in HU: nodules.csv, image/ID.nii.gz, mask/ID.nii.gz and, where "
         "there are several readers, readers/ID.nii.gz"
@@ -25,16 +26,28 @@ def add_verbs(verbs: Any) -> None:
     train.add_argument("--epochs", type=int, default=EPOCHS, help="passes over the nodules")
     train.add_argument("--batch", type=int, default=96, help="nodules a step")
     train.add_argument("--lr", type=float, default=3e-3, help="highest learning rate")
-    train.add_argument("--seed", type=int, default=0, help="of weights, order and variations")
-    train.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    train.add_argument("--precision", choices=["auto", "bf16", "fp32"], default="auto",
-                       help="auto: bf16 on CUDA, else fp32")  # fmt: skip
-    train.add_argument("--resume", action="store_true", help="go on from the last saved epoch")
-    train.add_argument("--save-every", type=int, default=10, help="epochs between checkpoints")
+    _add_run_options(train)
     train.add_argument(
         "--bench-epochs", type=int, default=BENCH_EPOCHS,
         help="passes of each of the five fold models behind the printed AUC; 0 leaves it out",
     )  # fmt: skip
+
+    slices = add_verb(
+        verbs, "train-slices", _train_slices, "Train the slice classifier on labelled slices."
+    )
+    slices.add_argument(
+        "path", type=Path,
+        help="folder with split.csv (file,label,split), CSV manifest (file,label[,split][,group]), "
+        "or folder with one sub-folder of 8-bit pictures per class (covid, noncovid)",
+    )  # fmt: skip
+    slices.add_argument("-o", "--output", type=Path, required=True, help="folder for the model")
+    slices.add_argument("--model", default="SliceResNet", help="class of the model")
+    slices.add_argument("--epochs", type=int, default=SLICE_EPOCHS, help="passes over the slices")
+    slices.add_argument("--batch", type=int, default=16, help="slices a step")
+    slices.add_argument("--lr", type=float, default=3e-3, help="highest learning rate")
+    slices.add_argument("--size", type=int, default=144, help="edge of the pictures, pixels")
+    slices.add_argument("--lungs-only", action="store_true", help="blank all but the lungs")
+    _add_run_options(slices)
 
     index = add_verb(verbs, "index", _index, "Build the index of known nodules with a model.")
     index.add_argument("folder", type=Path, help=folder)
@@ -43,12 +56,25 @@ def add_verbs(verbs: Any) -> None:
     index.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
 
 
-def _train(options: argparse.Namespace) -> None:
-    from napari_vaemed.workflow.train import train
+def _add_run_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--seed", type=int, default=0, help="of weights, order and variations")
+    verb.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    verb.add_argument("--precision", choices=["auto", "bf16", "fp32"], default="auto",
+                      help="auto: bf16 on CUDA, else fp32")  # fmt: skip
+    verb.add_argument("--resume", action="store_true", help="go on from the last saved epoch")
+    verb.add_argument("--save-every", type=int, default=10, help="epochs between checkpoints")
 
+
+def _check_counts(options: argparse.Namespace) -> None:
     for name in ("epochs", "batch", "save_every"):
         if getattr(options, name) < 1:
             raise ValueError(f"--{name.replace('_', '-')} must be at least 1.")
+
+
+def _train(options: argparse.Namespace) -> None:
+    from napari_vaemed.workflow.train import train
+
+    _check_counts(options)
     work = train(
         options.folder, options.output, model=options.model, epochs=options.epochs,
         batch=options.batch, lr=options.lr, seed=options.seed, device=options.device,
@@ -59,6 +85,21 @@ def _train(options: argparse.Namespace) -> None:
     print(f"\n{trained.name} {trained.sha256[:12]} -> {options.output}")
     if figures := trained.card.get("figures"):
         print_json(figures)
+
+
+def _train_slices(options: argparse.Namespace) -> None:
+    from napari_vaemed.workflow.train_slices import train_slices
+
+    _check_counts(options)
+    work = train_slices(
+        options.path, options.output, model=options.model, epochs=options.epochs,
+        batch=options.batch, lr=options.lr, seed=options.seed, device=options.device,
+        precision=options.precision, resume=options.resume, save_every=options.save_every,
+        arguments={"size": options.size, "lungs_only": options.lungs_only},
+    )  # fmt: skip
+    trained = finish(work, show_training)
+    print(f"\n{trained.name} {trained.sha256[:12]} -> {options.output}")
+    print_json(trained.card["figures"])
 
 
 def _index(options: argparse.Namespace) -> None:

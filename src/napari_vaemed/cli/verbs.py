@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,12 @@ def show_training(step: Any) -> None:
     line = f"epoch {step.number}/{step.total}  {step.seconds:.0f} s on {step.device}  {losses}"
     start, end = ("\r\033[K", "") if sys.stderr.isatty() else ("", "\n")
     print(f"{start}{line}", end=end, file=sys.stderr, flush=True)
+
+
+def tell(notes: Iterable[str]) -> None:
+    """Say what is worth knowing, beside the output."""
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
 
 
 def print_json(values: Any) -> None:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from napari_vaemed.cli.verbs import add_ct_verb, print_json, read, run
+from napari_vaemed.cli.verbs import add_ct_verb, print_json, read, run, tell
+
+if TYPE_CHECKING:
+    from napari_vaemed.data.volume import Volume
 
 
 def add_verbs(verbs: Any) -> None:
     """Add info, lungs and enhance."""
     info = add_ct_verb(verbs, "info", _info, "Say what a CT is: shape, spacing, HU range.")
     info.add_argument("--json", action="store_true", help="print JSON")
+    info.add_argument(
+        "--identify", action="store_true", help="also say whose it is: name, birth date, …"
+    )
 
     lungs = add_ct_verb(verbs, "lungs", _lungs, "Write a lung mask: 1 right, 2 left, 3 airways.")
-    lungs.add_argument("-o", "--output", type=Path, required=True, help=".nii.gz, .nrrd or .mha")
+    lungs.add_argument(
+        "-o", "--output", type=Path, required=True, help=".nii.gz, .nrrd, .mha, or .dcm (DICOM SEG)"
+    )
 
     enhance = add_ct_verb(verbs, "enhance", _enhance, "Write the CT after CLAHE, in HU.")
     enhance.add_argument("-o", "--output", type=Path, required=True, help=".nii.gz, .nrrd or .mha")
@@ -41,28 +49,45 @@ def _info(options: argparse.Namespace) -> None:
         "hu_range": [low, high],
         "padding": volume.padding,
         "notes": list(volume.notes),
+        "intake": volume.intake and volume.intake.as_dict(),
     }
+    if options.identify:
+        values["patient"] = _identity(options.path, volume)
     if options.json:
         print_json(values)
         return
     print(f"{volume.description}")
+    for name, text in values.get("patient", {}).items():
+        print(f"{name:<25}{text}")
     print(f"shape (z, y, x)    {' × '.join(map(str, volume.shape))}")
     print(f"spacing (z, y, x)  {' × '.join(f'{s:.4g}' for s in volume.spacing)} mm")
     print(f"origin (x, y, z)   {', '.join(f'{o:.2f}' for o in volume.origin)} mm (LPS)")
     print(f"HU                 {low} to {high}")
     print(f"axes in the file   {volume.stored_axes}")
-    for note in volume.notes:
-        print(f"note: {note}")
+    for line in volume.intake.lines() if volume.intake else volume.notes:
+        print(f"note: {line}")
+
+
+def _identity(path: Path, volume: Volume) -> dict[str, str]:
+    """What the CT's DICOM files say of their patient; nothing for another format."""
+    from napari_vaemed.io.privacy import IDENTITY, read_identity
+
+    if volume.source is None:
+        return {}
+    header = read_identity(path, volume.source.study_uid)
+    return {name: str(header.get(name)) for name in IDENTITY if header.get(name)}
 
 
 def _lungs(options: argparse.Namespace) -> None:
-    from napari_vaemed.io.volumes import check_writable, write_mask
+    from napari_vaemed.data.labels import LUNG_NAMES
+    from napari_vaemed.io.masks import check_mask_path, save_mask
     from napari_vaemed.segmentation.lungs import lung_ml, segment_lungs
 
-    check_writable(options.output)
+    check_mask_path(options.output)
     volume = read(options.path)
+    check_mask_path(options.output, volume)
     labels = run(segment_lungs(volume))
-    write_mask(options.output, labels, volume)
+    tell(save_mask(options.output, labels, volume, LUNG_NAMES))
     sizes = lung_ml(labels, volume.spacing)
     print(f"right {sizes['right']:.0f} ml, left {sizes['left']:.0f} ml -> {options.output}")
 

@@ -20,12 +20,16 @@ class NoduleIndex:
         Of the weights that made the posteriors; another model's posterior must not be compared.
     source : str
         Where the nodules come from, with its citation.
+    preprocessing : str
+        How CT becomes what the model reads; "" where it is not said. Posteriors of patches cut
+        otherwise must not be compared.
     """
 
     records: tuple[NoduleRecord, ...]
     posterior: Posterior
     model_sha256: str
     source: str
+    preprocessing: str = ""
 
     def __post_init__(self) -> None:
         if len(self.records) != len(self.posterior.mean):

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_vaemed.data.intake import Intake
+from napari_vaemed.data.source import DicomSource
+from napari_vaemed.data.stored import StoredSlices
+
 
 @dataclass(frozen=True, eq=False)
 class Volume:
@@ -36,6 +40,13 @@ class Volume:
         Identifiers as stored, used only to recognise the same patient; never shown or logged.
     notes : tuple of str
         What the reader found worth saying (a gap, a series left out), in plain words.
+    source : DicomSource or None
+        What its DICOM files are called; None when it came from another format.
+    stored : StoredSlices or None
+        The slices it was resampled from; None when each of its planes is a stored slice, or a
+        missing one's place.
+    intake : Intake or None
+        What was done to the data on the way in; None when it was not read from a file.
     """
 
     hu: NDArray[np.int16]
@@ -45,9 +56,12 @@ class Volume:
     padding: int | None = None
     description: str = "CT"
     stored_axes: str = "LPS"
-    patient: str | None = None
+    patient: str | None = field(default=None, repr=False)
     series_uid: str | None = None
     notes: tuple[str, ...] = ()
+    source: DicomSource | None = None
+    stored: StoredSlices | None = None
+    intake: Intake | None = None
 
     def __post_init__(self) -> None:
         if self.hu.ndim != 3:
@@ -87,7 +101,12 @@ class Volume:
 
     def measured_range(self) -> tuple[int, int]:
         """Lowest and highest HU, padding left out."""
-        measured = self.hu if self.padding is None else self.hu[self.hu > self.padding]
-        if measured.size == 0:
+        if self.padding is None:
+            return int(self.hu.min()), int(self.hu.max())
+        above = np.int16(self.padding + 1)
+        # counted from just above the padding, what lies below wraps to the far end of uint16
+        low = min(int((plane - above).view(np.uint16).min()) for plane in self.hu) + int(above)
+        high = int(self.hu.max())
+        if high <= self.padding:
             raise ValueError("Every voxel of this volume is padding; there is nothing to measure.")
-        return int(measured.min()), int(measured.max())
+        return low, high

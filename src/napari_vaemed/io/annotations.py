@@ -1,204 +1,142 @@
-"""Radiologists' marks beside a scan: LIDC-IDRI XML and LUNA16-like tables."""
+"""Others' marks on a scan: which file they are in, whose they are, and reading them."""
 
 from __future__ import annotations
 
-import csv
 import os
-import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from skimage.draw import polygon
+import pydicom
 
-from napari_vaemed.data.finding import Measurement, NoduleMask
-from napari_vaemed.data.nodule import ATTRIBUTES
+from napari_vaemed.data.annotation import Annotation
 from napari_vaemed.data.volume import Volume
+from napari_vaemed.io import dicom_seg, rtstruct
+from napari_vaemed.io.dicom_objects import frame_of_reference, reading
 from napari_vaemed.io.errors import CTError
-from napari_vaemed.io.orientation import orientation_code, to_canonical
-from napari_vaemed.io.series import files_below
-from napari_vaemed.segmentation.measure import measure_nodule
+from napari_vaemed.io.lidc import ReaderNodule, lidc_annotations, match_readers, read_lidc_xml
+from napari_vaemed.io.sources import files_below
+from napari_vaemed.io.tables import is_point_table, points_of, read_points
 
-XML_ATTRIBUTES = {
-    "internalStructure": "internal_structure",
-    **{name: name for name in ATTRIBUTES if name != "internal_structure"},
-}
+LIDC, TABLE, SEGMENTATION, STRUCTURES = "LIDC XML", "table of points", "DICOM SEG", "RTSTRUCT"
 TABLES = ("nodules.csv", "annotations.csv")
 MOST_FILES = 5000
 """Files looked through for annotations in and beside a scan's folder."""
 
 
-@dataclass(frozen=True, eq=False)
-class Outline:
-    """One closed outline on one slice.
+@dataclass(frozen=True)
+class Reference:
+    """Which scan a file of annotations is about.
 
     Parameters
     ----------
-    z_mm : float
-        Patient z of the slice, LPS mm.
-    points : (n, 2) int
-        Column and row of the outline's pixels, in the file's own slice.
-    included : bool
-        False for an outline around a part that does not belong to the nodule.
-    """
-
-    z_mm: float
-    points: NDArray[np.intp]
-    included: bool = True
-
-
-@dataclass(frozen=True, eq=False)
-class ReaderNodule:
-    """One radiologist's mark.
-
-    Parameters
-    ----------
-    reader : int
-        Reading session, from 1.
-    id : str
-        The reader's own name for it; the same nodule has another with each reader.
-    series_uid : str
-    outlines : tuple of Outline
-    ratings : mapping
-        The nine characteristics (see `ATTRIBUTES`); empty for a nodule under 3 mm and for a
-        mark that is no nodule.
     kind : str
-        ``"nodule"`` (3 mm or more), ``"small"`` (under 3 mm, a single point) or
-        ``"no nodule"`` (another finding of 3 mm or more, a single point).
+        `LIDC`, `TABLE`, `SEGMENTATION` or `STRUCTURES`.
+    series_uids : frozenset of str
+        Series it names; a table may name many.
+    frame_of_reference_uid : str
+        Empty when it names none.
     """
 
-    reader: int
-    id: str
-    series_uid: str
-    outlines: tuple[Outline, ...]
-    ratings: Mapping[str, int] = field(default_factory=dict)
-    kind: str = "nodule"
+    kind: str
+    series_uids: frozenset[str] = frozenset()
+    frame_of_reference_uid: str = ""
+
+    def names(self, volume: Volume) -> bool:
+        """Whether it is about this scan."""
+        frame = frame_of_reference(volume)
+        return volume.series_uid in self.series_uids or bool(
+            frame and frame == self.frame_of_reference_uid
+        )
 
 
-@dataclass(frozen=True, eq=False)
-class MatchedNodule:
-    """What several readers marked at one place, taken for one nodule.
+def annotation_kind(path: Path) -> str | None:
+    """What kind of annotations a file holds, from its name and first bytes; None if none."""
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".xml":
+            with path.open("rb") as file:
+                return LIDC if b"ReadMessage" in file.read(4096) else None
+        if suffix == ".csv":
+            return TABLE if is_point_table(path) else None
+        with path.open("rb") as file:
+            if file.read(132)[128:] != b"DICM":
+                return None
+        sop_class = str(pydicom.filereader.read_file_meta_info(path).MediaStorageSOPClassUID)
+    except Exception:  # pydicom raises many kinds; such a file is none of ours
+        return None
+    if sop_class in dicom_seg.STORAGE:
+        return SEGMENTATION
+    return STRUCTURES if sop_class in rtstruct.STORAGE else None
+
+
+def reference_of(path: Path) -> Reference:
+    """Which scan a file of annotations is about.
+
+    Raises
+    ------
+    CTError
+        The file holds no annotations, or is damaged.
+    """
+    kind = annotation_kind(path)
+    if kind == LIDC:
+        return Reference(LIDC, frozenset(m.series_uid for m in read_lidc_xml(path)))
+    if kind == TABLE:
+        return Reference(TABLE, frozenset(read_points(path).series_uids.tolist()) - {""})
+    if kind is None:
+        raise CTError(f"{path.name} holds no annotations this package reads.")
+    with reading(path, kind):
+        file = pydicom.dcmread(path, stop_before_pixels=True)
+        series = {str(s.SeriesInstanceUID) for s in _referenced_series(file)}
+        frame = str(file.get("FrameOfReferenceUID") or "")
+        for item in file.get("StructureSetROISequence") or []:
+            frame = frame or str(item.get("ReferencedFrameOfReferenceUID") or "")
+    return Reference(kind, frozenset(series), frame)
+
+
+def read_annotations(path: str | os.PathLike[str], volume: Volume) -> tuple[Annotation, ...]:
+    """Read a file of annotations onto a scan: label maps and points.
 
     Parameters
     ----------
-    readings : tuple of ReaderNodule
-        In the order of the readers.
-    centre_mm : (x, y, z)
-        Centre of the union of the readers' masks, LPS mm.
-    """
-
-    readings: tuple[ReaderNodule, ...]
-    centre_mm: tuple[float, float, float]
-
-    @property
-    def ratings(self) -> dict[str, float]:
-        """Mean over the readers who rated it, by attribute; empty when nobody did."""
-        rated = [r.ratings for r in self.readings if r.ratings]
-        return {n: float(np.mean([r[n] for r in rated])) for n in ATTRIBUTES} if rated else {}
-
-
-def read_lidc_xml(path: str | os.PathLike[str]) -> tuple[ReaderNodule, ...]:
-    """Read the marks of all reading sessions of an LIDC-IDRI XML file.
+    path : path
+        LIDC XML, a table of points, DICOM SEG or RTSTRUCT.
 
     Raises
     ------
     FileNotFoundError
     CTError
-        The file is no LIDC reading.
+        The file cannot be read, or is about another scan.
     """
     path = Path(path)
-    try:
-        root = ElementTree.parse(path).getroot()
-    except ElementTree.ParseError as error:
-        raise CTError(f"{path.name} is no readable XML ({error}).") from error
-    if _tag(root) != "LidcReadMessage":
-        raise CTError(
-            f"{path.name} starts with <{_tag(root)}>; an LIDC CT reading starts with "
-            "<LidcReadMessage>."
-        )
-    series_uid = _text(root, ".//{*}SeriesInstanceUid")
-    sessions = root.findall("{*}readingSession")
-    try:
-        return tuple(
-            mark
-            for reader, session in enumerate(sessions, 1)
-            for mark in _marks(session, reader, series_uid)
-        )
-    except (ValueError, TypeError) as error:
-        raise CTError(f"{path.name} holds a mark that cannot be read ({error}).") from error
-
-
-def reader_mask(
-    nodule: ReaderNodule, volume: Volume, *, with_outline: bool = False
-) -> NDArray[np.bool_]:
-    """Voxels (z, y, x) of a reader's nodule.
-
-    LIDC readers drew the first pixels outside the nodule, so the outline's own pixels do not
-    belong to it and are left out. Of an excluded part (a cavity) they do belong to the nodule.
-
-    Parameters
-    ----------
-    nodule : ReaderNodule
-    volume : Volume
-        The scan that was read; its file's slices must be axial.
-    with_outline : bool
-        Count the outline's pixels in.
-
-    Raises
-    ------
-    CTError
-        The outlines do not lie on the volume.
-    """
-    code = _axial_code(volume)
-    columns, rows = volume.shape[2], volume.shape[1]
-    mask = np.zeros(volume.shape, bool)
-    for included in (True, False):
-        for outline in (o for o in nodule.outlines if o.included is included):
-            place = _slice_at(outline, volume)
-            inside = _fill(outline.points, (rows, columns), with_outline=with_outline and included)
-            turned = to_canonical(inside[None], code[:2] + "S")[0]
-            mask[place] = mask[place] | turned if included else mask[place] & ~turned
-    return mask
-
-
-def measure_reader(
-    nodule: ReaderNodule, volume: Volume, *, with_outline: bool = False
-) -> Measurement:
-    """Diameters, volume and density of a reader's nodule, as of one the user has clicked."""
-    mask = reader_mask(nodule, volume, with_outline=with_outline)
-    return measure_nodule(volume, NoduleMask.of(mask))
-
-
-def match_readers(nodules: tuple[ReaderNodule, ...], volume: Volume) -> tuple[MatchedNodule, ...]:
-    """Join the readers' nodules of 3 mm or more that overlap.
-
-    Two marks are one nodule when their masks, outlines counted in, share a voxel. The result
-    is ordered by number of readers, then by size, the most agreed first.
-
-    Raises
-    ------
-    CTError
-        A mark does not lie on the volume.
-    """
-    marks = [n for n in nodules if n.kind == "nodule"]
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {path}.")
+    kind = annotation_kind(path)
+    if kind == SEGMENTATION:
+        return dicom_seg.read_segmentation(path, volume)
+    if kind == STRUCTURES:
+        return rtstruct.read_structures(path, volume)
+    if kind == TABLE:
+        return (points_of(read_points(path), volume),)
+    marks = read_lidc_xml(path)
     if not marks:
-        return ()
-    voxels = [np.flatnonzero(reader_mask(n, volume, with_outline=True)) for n in marks]
-    group = _overlapping(voxels)
-    matched = []
-    for number in range(max(group) + 1):
-        members = [i for i, g in enumerate(group) if g == number]
-        union = np.unique(np.concatenate([voxels[i] for i in members]))
-        centre = volume.to_world(np.mean(np.unravel_index(union, volume.shape), axis=1))
-        readings = tuple(sorted((marks[i] for i in members), key=lambda n: n.reader))
-        readers = len({n.reader for n in readings})
-        nodule = MatchedNodule(readings, (float(centre[0]), float(centre[1]), float(centre[2])))
-        matched.append((readers, len(union), nodule))
-    matched.sort(key=lambda entry: (-entry[0], -entry[1]))
-    return tuple(nodule for *_, nodule in matched)
+        raise CTError(f"{path.name} holds no marks: its readers found nothing.")
+    if volume.series_uid not in (None, marks[0].series_uid):
+        raise CTError(f"{path.name} is a reading of another series than this CT.")
+    return lidc_annotations(marks, volume)
+
+
+def scan_of(reference: Reference, volumes: Iterable[Volume]) -> Volume | None:
+    """The scan a file is about, of those that are open.
+
+    One that names no series (it came from a NIfTI file, say) is taken when no other fits; the
+    marks still have to lie on it.
+    """
+    volumes = list(volumes)
+    nameless = [v for v in volumes if v.series_uid is None]
+    return next((v for v in volumes if reference.names(v)), nameless[0] if nameless else None)
 
 
 def lidc_xml_beside(path: str | os.PathLike[str], volume: Volume) -> tuple[ReaderNodule, ...]:
@@ -241,6 +179,13 @@ def annotations_beside(
     return []
 
 
+def _referenced_series(file: pydicom.Dataset) -> Iterator[pydicom.Dataset]:
+    yield from file.get("ReferencedSeriesSequence") or []
+    for frame in file.get("ReferencedFrameOfReferenceSequence") or []:
+        for study in frame.get("RTReferencedStudySequence") or []:
+            yield from study.get("RTReferencedSeriesSequence") or []
+
+
 def _files_about(path: Path) -> Iterator[Path]:
     """Files below a scan's folder, then those beside it."""
     if path.is_dir():
@@ -253,116 +198,9 @@ def _files_about(path: Path) -> Iterator[Path]:
 
 
 def _table_centres(file: Path, uids: set[str | None]) -> list[tuple[float, float, float]]:
-    centres = []
     try:
-        with file.open(newline="", encoding="utf-8-sig") as lines:
-            for row in csv.DictReader(lines):
-                if row.get("seriesuid") in uids:
-                    x, y, z = (float(row[f"coord{axis}"]) for axis in "XYZ")
-                    centres.append((x, y, z))
-    except (OSError, KeyError, ValueError, TypeError, csv.Error):
+        table = read_points(file)
+    except (CTError, OSError):
         return []  # some other table of that name
-    return centres
-
-
-def _overlapping(voxels: list[NDArray[np.intp]]) -> list[int]:
-    """Group number of each voxel set; sets that share a voxel are in one group."""
-    group = list(range(len(voxels)))
-    for i, one in enumerate(voxels):
-        for j in range(i):
-            if group[i] != group[j] and np.intersect1d(one, voxels[j], True).size:
-                old, new = group[i], group[j]
-                group = [new if g == old else g for g in group]
-    numbers = sorted(set(group))
-    return [numbers.index(g) for g in group]
-
-
-def _axial_code(volume: Volume) -> str:
-    code = volume.stored_axes
-    upright = abs(volume.direction[2, 2]) > 0.999
-    if code[0] not in "LR" or code[1] not in "AP" or not upright:
-        raise CTError(
-            "LIDC outlines lie on axial slices; this volume was stored as "
-            f"{code} with direction {orientation_code(volume.direction)}. Open the original DICOM."
-        )
-    return code
-
-
-def _slice_at(outline: Outline, volume: Volume) -> int:
-    place = (outline.z_mm - volume.origin[2]) / (volume.spacing[0] * volume.direction[2, 2])
-    nearest = round(place)
-    if not 0 <= nearest < volume.shape[0] or abs(place - nearest) > 0.45:
-        raise CTError(
-            f"An outline lies at z = {outline.z_mm:g} mm, where the volume has no slice. "
-            "The reading belongs to another series."
-        )
-    return nearest
-
-
-def _fill(
-    points: NDArray[np.intp], shape: tuple[int, int], *, with_outline: bool
-) -> NDArray[np.bool_]:
-    """Pixels (rows, columns) inside a closed outline."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    if (low < 0).any() or high[0] >= shape[1] or high[1] >= shape[0]:
-        raise CTError(
-            f"An outline reaches column {high[0]}, row {high[1]}; the slices have "
-            f"{shape[1]} × {shape[0]} pixels. The reading belongs to another series."
-        )
-    columns, rows = (points - low).T
-    box = np.zeros((high - low + 1)[::-1], bool)
-    box[polygon(rows, columns, box.shape)] = True
-    box[rows, columns] = with_outline
-    mask = np.zeros(shape, bool)
-    mask[low[1] : high[1] + 1, low[0] : high[0] + 1] = box
-    return mask
-
-
-def _marks(session: ElementTree.Element, reader: int, series_uid: str) -> Iterator[ReaderNodule]:
-    for element in session.findall("{*}unblindedReadNodule"):
-        outlines = tuple(_outline(roi) for roi in element.findall("{*}roi"))
-        outlines = tuple(o for o in outlines if len(o.points))
-        ratings = _ratings(element)
-        single = len(outlines) == 1 and len(outlines[0].points) == 1
-        kind = "small" if single else "nodule"
-        # some readings leave the characteristics of small nodules out, others write zeros
-        complete = set(ratings) == set(ATTRIBUTES) and kind == "nodule"
-        if outlines:
-            name = _text(element, "{*}noduleID")
-            yield ReaderNodule(
-                reader, name, series_uid, outlines, ratings if complete else {}, kind
-            )
-    for element in session.findall("{*}nonNodule"):
-        point = np.array([[int(_text(element, f".//{{*}}{axis}Coord")) for axis in "xy"]])
-        outline = Outline(float(_text(element, "{*}imageZposition")), point)
-        name = _text(element, "{*}nonNoduleID")
-        yield ReaderNodule(reader, name, series_uid, (outline,), {}, "no nodule")
-
-
-def _outline(roi: ElementTree.Element) -> Outline:
-    points = [
-        [int(_text(edge, "{*}xCoord")), int(_text(edge, "{*}yCoord"))]
-        for edge in roi.findall("{*}edgeMap")
-    ]
-    return Outline(
-        z_mm=float(_text(roi, "{*}imageZposition")),
-        points=np.array(points, np.intp).reshape(-1, 2),
-        included=_text(roi, "{*}inclusion").upper() != "FALSE",
-    )
-
-
-def _ratings(element: ElementTree.Element) -> dict[str, int]:
-    found = {}
-    for child in element.findall("{*}characteristics/*"):
-        name = XML_ATTRIBUTES.get(_tag(child))
-        if name and child.text and child.text.strip():
-            found[name] = int(child.text)
-    return {name: found[name] for name in ATTRIBUTES if found.get(name)}
-
-
-def _tag(element: ElementTree.Element) -> str:
-    return element.tag.rsplit("}", 1)[-1]
-
-
-def _text(element: ElementTree.Element, where: str) -> str:
-    return (element.findtext(where) or "").strip()
+    mine = np.isin(table.series_uids, [uid for uid in uids if uid])
+    return [(float(x), float(y), float(z)) for x, y, z in table.positions_mm[mine]]

@@ -1,56 +1,58 @@
-"""Read a CT series from a folder of DICOM files."""
+"""Read a CT series from DICOM files."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 
+from napari_vaemed.data.intake import Intake
 from napari_vaemed.data.progress import Progress, Work
+from napari_vaemed.data.source import DicomSource
+from napari_vaemed.data.stored import StoredSlices
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.io.errors import CTError
-from napari_vaemed.io.orientation import Grid, canonical_volume
-from napari_vaemed.io.padding import field_of_view_padding
-from napari_vaemed.io.series import Series, Slice, choose_ct, find_series
-from napari_vaemed.io.stack import Stack, stack_slices
+from napari_vaemed.io.headers import Slice
+from napari_vaemed.io.hounsfield import Tally, tally, to_hounsfield
+from napari_vaemed.io.orientation import (
+    CANONICAL,
+    Grid,
+    canonical_volume,
+    from_canonical,
+    orientation_code,
+    to_canonical,
+)
+from napari_vaemed.io.padding import padding_of
+from napari_vaemed.io.pixels import COMPRESSIONS, FrameReader
+from napari_vaemed.io.resampling import FILL_HU, resample_planes, straight_frame
+from napari_vaemed.io.series import Series, choose_ct, find_series, is_chest
+from napari_vaemed.io.stack import Stack
 
-PIXEL_TAGS = [
-    "BitsAllocated",
-    "BitsStored",
-    "Columns",
-    "HighBit",
-    "NumberOfFrames",
-    "PhotometricInterpretation",
-    "PixelData",
-    "PixelRepresentation",
-    "Rows",
-    "SamplesPerPixel",
-]
 BODY_PARTS = {
-    "CHEST": "chest",
-    "THORAX": "chest",
-    "LUNG": "chest",
     "ABDOMEN": "abdomen",
     "HEAD": "head",
     "NECK": "neck",
     "PELVIS": "pelvis",
 }
+LUNG_WINDOW = (-1350, 150)
+THUMBNAIL = 128
 
 
-def read_dicom(folder: str | os.PathLike[str], *, series_uid: str | None = None) -> Work[Volume]:
-    """Read the largest CT series below a folder as a volume in HU.
+def read_dicom(path: str | os.PathLike[str], *, series_uid: str | None = None) -> Work[Volume]:
+    """Read the largest CT series of a folder or zip archive as a volume in HU.
 
     Slices are ordered by position along their normal; file names and instance numbers are not
-    trusted. What was left out, dropped or filled stands in the volume's notes.
+    trusted. What was left out, dropped or filled stands in the volume's notes and intake.
 
     Parameters
     ----------
-    folder : path
-        Subfolders are searched too; files need no suffix.
+    path : path
+        A folder, subfolders included, or a ``.zip``; files need no suffix.
     series_uid : str or None
         Read this series instead of the largest.
 
@@ -62,129 +64,237 @@ def read_dicom(folder: str | os.PathLike[str], *, series_uid: str | None = None)
     Raises
     ------
     CTError
-        No CT, a geometry that is no regular grid, or pixels that cannot be decoded.
+        No CT, slices that lie on no stack, or pixels that cannot be decoded.
     """
-    series = yield from find_series(Path(folder))
-    chosen = choose_ct(series, series_uid)
-    if chosen.first.frames > 1:
+    found = yield from find_series(Path(path))
+    chosen = choose_ct(found, series_uid)
+    return (yield from read_series(chosen, found))
+
+
+def read_series(series: Series, among: tuple[Series, ...] = ()) -> Work[Volume]:
+    """Read one series; ``among`` is what was found beside it, to be named in the intake.
+
+    Raises
+    ------
+    CTError
+        `Series.why_not`, or pixels that cannot be decoded.
+    """
+    stack = series.stack()
+    reader = FrameReader()
+    yield Progress("Reading slices", 0, len(stack.slices))
+    reader.stored(stack.slices[0])  # before memory is taken on the headers' word
+    frame, offset = straight_frame(stack)
+    code = orientation_code(stack.direction)
+    shape = (stack.depth, *frame)
+    hu = _room_for(to_canonical(np.broadcast_to(np.int16(0), shape), code).shape)
+    planes = from_canonical(hu, code)
+    read = _read_straight if stack.straight else _read_resampled
+    counted = yield from read(reader, stack, planes)
+    if counted.count == counted.size:
         raise CTError(
-            "This is an enhanced multi-frame CT (one file with all slices), which is not read "
-            "yet. Export the series as classic CT, one file per slice."
+            f"Every voxel of this series is {counted.lowest} HU: there is no image in it."
         )
-    stack = stack_slices(chosen)
-    stored = yield from _read_pixels(stack)
-    return _volume_of(stack, stored, stack.notes + _left_out(series, chosen))
+    return _volume_of(stack, planes, offset, counted, series, among)
 
 
-def _read_pixels(stack: Stack) -> Work[NDArray[np.int16]]:
-    """Decode all slices into (n, rows, columns) HU; missing places interpolated."""
+def read_thumbnail(series: Series, most: int = THUMBNAIL) -> NDArray[np.uint8]:
+    """The middle slice as grey values (h, w), at most ``most`` pixels long; reads one file.
+
+    Raises
+    ------
+    CTError
+        There is no image, or it cannot be decoded.
+    """
+    try:
+        ordered = series.stack().slices
+    except CTError:
+        ordered = tuple(sorted(series.slices, key=lambda s: (s.instance, s.frame)))
+    middle = ordered[len(ordered) // 2]
+    stored = FrameReader().stored(middle)
+    step = max(1, -(-max(stored.shape) // most))
+    grey = stored[step // 2 :: step, step // 2 :: step] * middle.slope + middle.intercept
+    low, high = LUNG_WINDOW
+    if series.why_not:
+        low, high = np.percentile(grey, (1, 99))
+    return (np.clip((grey - low) / max(high - low, 1), 0, 1) * 255).astype(np.uint8)
+
+
+def _room_for(shape: tuple[int, ...]) -> NDArray[np.int16]:
+    try:
+        return np.empty(shape, np.int16)
+    except MemoryError as error:
+        size = np.prod(shape, dtype=float) * 2 / 1e9
+        raise CTError(
+            f"This scan takes {size:.1f} GB of memory, more than there is. Close other programs, "
+            "or choose a series with fewer or smaller slices."
+        ) from error
+
+
+def _read_straight(reader: FrameReader, stack: Stack, planes: NDArray[np.int16]) -> Work[Tally]:
+    """Decode all slices, each to its own plane, on all processors."""
     total = len(stack.slices)
-    yield Progress("Reading slices", 0, total)
-    first = _read_slice(stack.slices[0])  # before memory is taken on the headers' word
-    hu = np.empty((stack.depth, *first.shape), np.int16)
-    hu[0] = first
-    yield Progress("Reading slices", 1, total)
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+    tallies = []
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         jobs = [
-            pool.submit(_read_slice_into, hu[place], item)
-            for place, item in zip(stack.places[1:], stack.slices[1:], strict=True)
+            pool.submit(_read_plane, reader, item, planes[k]) for k, item in enumerate(stack.slices)
         ]
         try:
-            for count, job in enumerate(as_completed(jobs), 2):
-                job.result()
+            for count, job in enumerate(as_completed(jobs), 1):
+                tallies.append(job.result())
                 yield Progress("Reading slices", count, total)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-    _fill_missing(hu, stack)
-    return hu
+    return sum(tallies[1:], tallies[0])
 
 
-def _read_slice_into(out: NDArray[np.int16], item: Slice) -> None:
-    out[...] = _read_slice(item)
+def _read_plane(reader: FrameReader, item: Slice, out: NDArray[np.int16]) -> Tally:
+    plane = out if out.flags.c_contiguous else np.empty(item.shape, np.int16)
+    to_hounsfield(reader.stored(item), item.slope, item.intercept, plane)
+    if plane is not out:
+        out[...] = plane
+    return tally(plane)
 
 
-def _read_slice(item: Slice) -> NDArray[np.int16]:
-    """HU (rows, columns) of one file."""
-    try:
-        stored = decode_pixels(item.path)
-    except Exception as error:
-        # every decoder has exceptions of its own; the user needs the file and the reason
-        raise CTError(
-            f"The pixels of {item.path.name} cannot be decoded ({_brief(error)}). "
-            "The file is damaged or compressed in a way not supported; export it again."
-        ) from error
-    if stored.shape != item.shape:
-        raise CTError(
-            f"{item.path.name} holds pixels of shape {stored.shape}; its header promises "
-            f"{item.shape}. The file is damaged; export it again."
-        )
-    return _hounsfield(stored, item.slope, item.intercept)
+def _read_resampled(reader: FrameReader, stack: Stack, planes: NDArray[np.int16]) -> Work[Tally]:
+    """Decode slices in order and lay them onto the grid, two in memory at a time."""
+    tallies = []
+
+    def in_order() -> Iterator[NDArray[np.int16]]:
+        for item in stack.slices:
+            plane = np.empty(item.shape, np.int16)
+            tallies.append(_read_plane(reader, item, plane))
+            yield plane
+
+    for count in resample_planes(stack, in_order(), planes):
+        yield Progress("Reading slices", count, len(stack.slices))
+    return sum(tallies[1:], tallies[0])
 
 
-def decode_pixels(path: Path) -> NDArray[np.integer]:
-    """Stored values (rows, columns) of one file, with the unused high bits cleared."""
-    file = pydicom.dcmread(path, specific_tags=PIXEL_TAGS, force=True)
-    stored: NDArray[np.integer] = file.pixel_array
-    unused = 8 * stored.dtype.itemsize - int(file.BitsStored)
-    if unused > 0:  # overlays of old scanners live in these bits
-        stored = (stored << unused) >> unused
-    return stored
-
-
-def _hounsfield(stored: NDArray[np.integer], slope: float, intercept: float) -> NDArray[np.int16]:
-    if slope == 1 and intercept == 0 and stored.dtype == np.int16:
-        return stored.astype(np.int16, copy=False)
-    if slope == 1 and intercept == int(intercept):
-        hu = stored.astype(np.int32) + int(intercept)
-    else:
-        hu = np.rint(stored * slope + intercept).astype(np.int32)
-    return np.clip(hu, -32768, 32767).astype(np.int16)
-
-
-def _fill_missing(hu: NDArray[np.int16], stack: Stack) -> None:
-    for place in stack.missing:
-        after = int(np.searchsorted(stack.places, place))
-        low, high = int(stack.places[after - 1]), int(stack.places[after])
-        weight = (place - low) / (high - low)
-        between = (1 - weight) * hu[low].astype(np.float32) + weight * hu[high]
-        hu[place] = np.rint(between).astype(np.int16)
-
-
-def _volume_of(stack: Stack, stored: NDArray[np.int16], notes: tuple[str, ...]) -> Volume:
+def _volume_of(
+    stack: Stack,
+    planes: NDArray[np.int16],
+    offset: tuple[float, float],
+    counted: Tally,
+    series: Series,
+    among: tuple[Series, ...],
+) -> Volume:
     first = stack.slices[0]
-    assert first.position is not None
     assert first.pixel_spacing is not None
-    rows, columns = first.shape
     row_step, column_step = first.pixel_spacing
+    origin = np.array(stack.origin) + stack.direction[:, :2] @ offset
+    depth, rows, columns = planes.shape
     grid = Grid(
-        size=(columns, rows, stack.depth),
+        size=(columns, rows, depth),
         spacing=(column_step, row_step, stack.step_mm),
-        origin=first.position,
+        origin=(float(origin[0]), float(origin[1]), float(origin[2])),
         direction=stack.direction,
     )
+    part = first.body_part.strip().upper()
+    named = "chest" if part and is_chest(part) else BODY_PARTS.get(part)
+    volume = canonical_volume(
+        planes,
+        grid,
+        padding=_padding(stack, counted),
+        description=f"CT {named}" if named else "CT",
+        patient=first.patient or None,
+        series_uid=first.series_uid or None,
+        notes=(),
+        source=_source(stack),
+        stored=_stored(stack),
+    )
+    intake = _intake(volume, stack, series, among)
+    return replace(volume, notes=_notes(series, among), intake=intake)
+
+
+def _padding(stack: Stack, counted: Tally) -> int | None:
+    first = stack.slices[0]
     named = None
     if first.padding is not None:
         named = round(first.padding * first.slope + first.intercept)
-    part = BODY_PARTS.get(first.body_part.upper())
-    return canonical_volume(
-        stored,
-        grid,
-        padding=field_of_view_padding(stored, named),
-        description=f"CT {part}" if part else "CT",
-        patient=first.patient or None,
-        series_uid=first.series_uid or None,
-        notes=notes,
+    found = padding_of(counted.lowest, counted.count / counted.size, named)
+    return max(FILL_HU, found or FILL_HU) if stack.tilt_deg else found
+
+
+def _stored(stack: Stack) -> StoredSlices | None:
+    first = stack.slices[0]
+    if not (stack.uneven or stack.tilt_deg) or first.pixel_spacing is None:
+        return None
+    beside = np.column_stack([stack.shifts, stack.heights - stack.heights[0]])
+    return StoredSlices(
+        positions=np.array(stack.origin) + beside @ stack.direction.T,
+        direction=stack.direction,
+        pixel_spacing=first.pixel_spacing,
+        shape=first.shape,
     )
 
 
-def _left_out(series: tuple[Series, ...], chosen: Series) -> tuple[str, ...]:
-    others = [s for s in series if s is not chosen]
+def _source(stack: Stack) -> DicomSource:
+    first, slices = stack.slices[0], list(stack.slices)
+    names = [(s.instance_uid, s.frame) for s in slices]
+    if not (stack.uneven or stack.tilt_deg):
+        names = [("", 0)] * stack.depth
+        for place, item in zip(stack.places, slices, strict=True):
+            names[round(place)] = item.instance_uid, item.frame
+    uids, frames = zip(*names, strict=True)
+    return DicomSource(first.study_uid, first.frame_of_reference_uid, first.sop_class, uids, frames)
+
+
+def _notes(series: Series, among: tuple[Series, ...]) -> tuple[str, ...]:
+    return (*_left_out(series, among), *series.remarks)
+
+
+def _left_out(series: Series, among: tuple[Series, ...]) -> tuple[str, ...]:
+    others = [s for s in among if s is not series]
     if not others:
         return ()
     listed = [f"Left out: {s.words()}." for s in others]
-    return (f"Of {len(series)} series the largest CT was taken: {chosen.words()}.", *listed)
+    return (f"Of {len(among)} series one CT was taken: {series.words()}.", *listed)
 
 
-def _brief(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return (text[0] if text else type(error).__name__)[:160]
+def _intake(volume: Volume, stack: Stack, series: Series, among: tuple[Series, ...]) -> Intake:
+    first = stack.slices[0]
+    pixels = first.pixels
+    assert pixels is not None
+    scales = dict.fromkeys((s.slope, s.intercept) for s in stack.slices)
+    sign = "signed" if pixels.signed else "unsigned"
+    tilted = np.degrees(np.arccos(np.clip(np.diag(volume.direction), -1, 1))).max()
+    return Intake(
+        format="DICOM",
+        series=series.words(),
+        left_out=tuple(s.words() for s in among if s is not series),
+        sort_key="position along the slice normal",
+        slices=len(stack.slices),
+        missing=stack.missing,
+        repeated=stack.repeated,
+        others=stack.others,
+        damaged=series.damaged,
+        uneven=stack.uneven,
+        tilt_deg=stack.tilt_deg,
+        spacing_mm=volume.spacing,
+        thickness_mm=first.thickness,
+        stored_axes=volume.stored_axes,
+        axes=CANONICAL,
+        oblique_deg=float(tilted),
+        hu_range=volume.measured_range(),
+        scale=tuple(scales),
+        stored_bits=f"{pixels.bits_stored} of {pixels.bits_allocated} bits, {sign}",
+        padding=volume.padding,
+        compression=COMPRESSIONS.get(pixels.syntax, pixels.syntax),
+        findings=series.remarks,
+        resampled=_resampled(stack),
+        restores=(
+            "A saved mask lies on this grid; as DICOM SEG it returns to the stored slices."
+            if not stack.straight
+            else "A saved mask lies on the stored grid, voxel for voxel."
+        ),
+    )
+
+
+def _resampled(stack: Stack) -> str:
+    what = [
+        f"{stack.missing} missing slices were interpolated" if stack.missing else "",
+        f"slices were interpolated every {stack.step_mm:.4g} mm" if stack.uneven else "",
+        f"slices were shifted to undo {stack.tilt_deg:.1f}° of tilt" if stack.tilt_deg else "",
+    ]
+    told = "; ".join(w for w in what if w)
+    return f"Resampled linearly: {told}." if told else ""

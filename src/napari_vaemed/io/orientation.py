@@ -75,7 +75,7 @@ def from_canonical(voxels: NDArray, code: str) -> NDArray:
     return voxels[tuple(flips)].transpose(order)
 
 
-def canonical_volume(stored: NDArray[np.int16], grid: Grid, **fields: object) -> Volume:
+def canonical_volume(voxels: NDArray[np.int16], grid: Grid, **fields: object) -> Volume:
     """Volume from voxels (z, y, x) in the file's order on the file's grid.
 
     An oblique remainder stays in the volume's direction; only whole axes are turned.
@@ -91,7 +91,7 @@ def canonical_volume(stored: NDArray[np.int16], grid: Grid, **fields: object) ->
         direction[:, world] = grid.direction[:, axis] * (-1.0 if back else 1.0)
         spacing[world] = float(grid.spacing[axis])
     return Volume(
-        hu=np.ascontiguousarray(to_canonical(stored, code)),
+        hu=np.ascontiguousarray(to_canonical(voxels, code)),
         spacing=(spacing[2], spacing[1], spacing[0]),
         origin=(float(origin[0]), float(origin[1]), float(origin[2])),
         direction=direction + 0.0,  # no negative zeros

@@ -21,8 +21,13 @@ def field_of_view_padding(hu: NDArray[np.int16], named: int | None = None) -> in
         tissue value would hide tissue.
     """
     lowest = int(hu.min())
-    constant = lowest < BELOW_AIR_HU and int((hu == lowest).sum()) >= LEAST_SHARE * hu.size
-    candidates = [lowest] if constant else []
+    count = int((hu == lowest).sum()) if lowest < BELOW_AIR_HU else 0
+    return padding_of(lowest, count / hu.size, named)
+
+
+def padding_of(lowest: int, share: float, named: int | None = None) -> int | None:
+    """`field_of_view_padding` from the lowest HU and the share of voxels that have it."""
+    candidates = [lowest] if lowest < BELOW_AIR_HU and share >= LEAST_SHARE else []
     if named is not None and lowest <= named <= -1000:
         candidates.append(named)
     return max(candidates, default=None)

@@ -1,89 +1,73 @@
-"""Which DICOM series a folder holds, and which of them is the chest CT to open."""
+"""Which DICOM series a folder or archive holds, and which of them can be opened as CT."""
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import pydicom
+import numpy as np
 
 from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.io.errors import CTError
+from napari_vaemed.io.headers import Slice, looks_like_dicom, read_headers
+from napari_vaemed.io.sources import Source, read_bytes, sources_below
+from napari_vaemed.io.stack import Stack, stack_slices
 
-HEADER_TAGS = [
-    "AcquisitionNumber",
-    "BitsStored",
-    "BodyPartExamined",
-    "Columns",
-    "ImageOrientationPatient",
-    "ImagePositionPatient",
-    "ImageType",
-    "InstanceNumber",
-    "Modality",
-    "NumberOfFrames",
-    "PatientID",
-    "PixelPaddingValue",
-    "PixelRepresentation",
-    "PixelSpacing",
-    "RescaleIntercept",
-    "RescaleSlope",
-    "Rows",
-    "SeriesDescription",
-    "SeriesInstanceUID",
-    "SliceThickness",
-]
-NO_PREAMBLE = (b"\x08\x00", b"\x02\x00")
-"""First group of a DICOM file written without its 128-byte preamble, little endian."""
-
-
-@dataclass(frozen=True)
-class Slice:
-    """The header of one image file.
-
-    Parameters
-    ----------
-    path : Path
-    orientation : six floats
-        Direction of growing column index, then of growing row index, in patient LPS.
-    position : (x, y, z)
-        LPS mm of the first pixel's centre.
-    pixel_spacing : (row step, column step)
-        Millimetres, in DICOM's order.
-    slope, intercept : float
-        Stored value → HU.
-    padding : int or None
-        Stored value outside the field of view, when the file names one.
-    """
-
-    path: Path
-    series_uid: str
-    modality: str
-    description: str
-    body_part: str
-    patient: str
-    localizer: bool
-    shape: tuple[int, int]
-    frames: int
-    orientation: tuple[float, ...]
-    position: tuple[float, float, float] | None
-    pixel_spacing: tuple[float, float] | None
-    thickness: float | None
-    slope: float
-    intercept: float
-    padding: int | None
-    acquisition: int
-    instance: int
+SAME_ORIENTATION = 0.005
+SAME_SPACING_MM = 1e-3
+SCREENSHOTS = "1.2.840.10008.5.1.4.1.1.7"
+"""Secondary capture, of all kinds: a picture of a screen, as dose pages are."""
+DOSE_REPORTS = ("1.2.840.10008.5.1.4.1.1.88.67", "1.2.840.10008.5.1.4.1.1.88.68")
+ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
+KINDS = {
+    "CR": "an X-ray image",
+    "DX": "an X-ray image",
+    "RF": "an X-ray fluoroscopy",
+    "XA": "an X-ray angiography",
+    "MG": "a mammography",
+    "MR": "an MR scan",
+    "PT": "a PET scan",
+    "NM": "a nuclear medicine image",
+    "US": "an ultrasound image",
+    "OT": "an image of unnamed kind",
+    "SC": "a screenshot",
+    "SR": "a report",
+    "DOC": "a document",
+    "PR": "display settings",
+    "KO": "a list of chosen images",
+    "REG": "a registration",
+    "RTDOSE": "a dose map",
+    "RTPLAN": "a treatment plan",
+    "RTSTRUCT": "contours",
+    "SEG": "a segmentation",
+}
+MASKS = ("RTSTRUCT", "SEG")
+FEW_SLICES = 8
 
 
 @dataclass(frozen=True)
 class Series:
-    """Images of one series with one orientation, size and pixel spacing, as found."""
+    """Objects of one DICOM series with one size, orientation and pixel spacing, as found.
 
-    slices: tuple[Slice, ...]
+    Parameters
+    ----------
+    slices : tuple of Slice
+        Images, or headers of objects without an image; not yet sorted.
+    patient_number, study_number : int
+        Which patient and which of the patient's studies, counted from 1 in the order found:
+        they tell scans apart without a name.
+    damaged : int
+        Files found beside it whose header could not be read.
+    """
+
+    slices: tuple[Slice, ...] = field(repr=False)
+    patient_number: int = 1
+    study_number: int = 1
+    damaged: int = 0
 
     @property
     def first(self) -> Slice:
@@ -91,172 +75,243 @@ class Series:
         return self.slices[0]
 
     @property
+    def description(self) -> str:
+        """What the scanner calls the series; empty when it says nothing, or a name."""
+        return self.first.description
+
+    @property
+    def modality(self) -> str:
+        """DICOM's two or more letters; empty when not named."""
+        return self.first.modality
+
+    @property
+    def kernel(self) -> str:
+        """Reconstruction kernel; empty when not named."""
+        return self.first.kernel
+
+    @property
+    def date(self) -> str:
+        """Day of the series as YYYY-MM-DD; empty when not named."""
+        day = self.first.date
+        return f"{day[:4]}-{day[4:6]}-{day[6:]}" if day else ""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of slices, rows and columns."""
+        return (len(self.slices), *self.first.shape)
+
+    @property
     def voxels(self) -> int:
         """Number of pixels over all slices."""
-        rows, columns = self.first.shape
-        return rows * columns * sum(s.frames for s in self.slices)
+        return int(np.prod(self.shape))
+
+    @property
+    def spacing(self) -> tuple[float, float, float] | None:
+        """Millimetres (z, y, x) the volume will have; None when `why_not` says why."""
+        if self.why_not or isinstance(self._stacked, CTError) or not self.first.pixel_spacing:
+            return None
+        return (self._stacked.step_mm, *self.first.pixel_spacing)
+
+    @property
+    def why_not(self) -> str:
+        """Why this cannot be opened as CT, in plain words; empty when it can."""
+        return self._unlike_ct() or (
+            str(self._stacked) if isinstance(self._stacked, CTError) else ""
+        )
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What will be said of the volume: gaps, tilt, repeats, few slices, another body part."""
+        if self.why_not or isinstance(self._stacked, CTError):
+            return ()
+        return (*self._stacked.notes, *self._doubts(len(self._stacked.slices)))
+
+    def stack(self) -> Stack:
+        """The slices in order, on their grid.
+
+        Raises
+        ------
+        CTError
+            This is no CT that can be opened; `why_not` says why.
+        """
+        if reason := self._unlike_ct():
+            raise CTError(reason)
+        if isinstance(self._stacked, CTError):
+            raise self._stacked
+        return self._stacked
 
     def words(self) -> str:
         """Modality, description and number of slices: no names, no dates."""
-        name = f" “{self.first.description}”" if self.first.description else ""
-        kind = "scout" if self.first.localizer else "slices"
-        return f"{self.first.modality or 'unnamed modality'}{name}, {len(self.slices)} {kind}"
+        name = f" “{self.description}”" if self.description else ""
+        noun = "scout" if self.first.localizer else "slice" if self.first.pixels else "object"
+        count = f"{len(self.slices)} {noun}" + "s" * (len(self.slices) > 1)
+        return f"{self.modality or 'unnamed modality'}{name}, {count}"
+
+    @cached_property
+    def _stacked(self) -> Stack | CTError:
+        try:
+            return stack_slices(self.slices)
+        except CTError as reason:
+            return reason
+
+    def _doubts(self, count: int) -> Iterator[str]:
+        first = self.first
+        if 1 < count < FEW_SLICES:
+            yield f"Only {count} slices: no whole chest."
+        if first.body_part and not is_chest(first.body_part):
+            yield f"The file says it shows {first.body_part.lower()}, not the chest."
+        if not first.scaled:
+            yield "The file names no rescale intercept: stored values were taken for HU."
+        if first.pixels is not None and first.pixels.photometric == "MONOCHROME1":
+            yield "The file asks to be shown inverted (MONOCHROME1); its values are HU as ever."
+        if first.lossy:
+            yield "The images were compressed with loss: values are not exactly the scanner's."
+
+    def _unlike_ct(self) -> str:
+        first = self.first
+        if first.sop_class in DOSE_REPORTS:
+            return "A dose report, no image."
+        if first.pixels is None:
+            kind = KINDS.get(first.modality, "an object without an image")
+            aside = " Open it as a mask beside its CT." if first.modality in MASKS else ""
+            return f"This is {kind}, no CT image.{aside}"
+        if first.sop_class.startswith(SCREENSHOTS) or first.pixels.samples != 1:
+            return "A screenshot or dose page, no slice in Hounsfield units."
+        if first.modality != "CT":
+            kind = KINDS.get(first.modality, f"of modality {first.modality or 'not named'}")
+            aside = " Open it as a mask beside its CT." if first.modality in MASKS else ""
+            return f"This is {kind}; Hounsfield units come from a CT only.{aside}"
+        if first.localizer:
+            return "A scout (localizer): a projection, no slices."
+        if first.frames > 1 and first.position is None:
+            return (
+                "A multi-frame file that does not say where its frames lie. Export the series "
+                "as enhanced CT or one file a slice."
+            )
+        return ""
 
 
-def files_below(folder: Path) -> Iterator[Path]:
-    """All files in a folder and its subfolders in a fixed order, hidden ones left out."""
-    for here, folders, names in os.walk(folder):
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
-        for name in sorted(names):
-            if not name.startswith("."):
-                yield Path(here) / name
+def is_chest(body_part: str) -> bool:
+    """Whether a body part as DICOM names it includes the chest."""
+    return any(word in body_part.upper() for word in ("CHEST", "THORA", "LUNG", "TAP", "WHOLEBODY"))
 
 
-def looks_like_dicom(path: Path) -> bool:
-    """Whether the first bytes are DICOM's; costs one small read."""
+def holds_dicom(path: Path, most: int = 64) -> bool:
+    """Whether one of the first ``most`` files in a folder or zip archive looks like DICOM."""
     try:
-        with path.open("rb") as file:
-            head = file.read(132)
+        return any(_begins_as_dicom(source) for source in islice(sources_below(path), most))
+    except CTError:
+        return False
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether the first bytes of a file are DICOM's; costs one small read."""
+    return _begins_as_dicom(Source(path))
+
+
+def _begins_as_dicom(source: Source) -> bool:
+    try:
+        return looks_like_dicom(read_bytes(source, 0, 132))
     except OSError:
         return False
-    return head[128:132] == b"DICM" or (
-        head[:2] in NO_PREAMBLE and head[3:4] == b"\x00" and len(head) == 132
-    )
 
 
-def holds_dicom(folder: Path, most: int = 64) -> bool:
-    """Whether one of the first ``most`` files in the folder looks like DICOM."""
-    for count, path in enumerate(files_below(folder)):
-        if count >= most:
-            return False
-        if looks_like_dicom(path):
-            return True
-    return False
+def find_series(path: Path) -> Work[tuple[Series, ...]]:
+    """Read the headers of all DICOM objects in a folder or zip archive and group them.
 
+    Objects are grouped by series UID, modality, size, orientation, pixel spacing and by being a
+    scout, so one `Series` is one stack at most. Other files are passed over.
 
-def find_series(folder: Path) -> Work[tuple[Series, ...]]:
-    """Read the headers of all DICOM images below a folder and group them.
+    Parameters
+    ----------
+    path : Path
+        A folder (subfolders included), or a ``.zip``, which is read in place.
 
-    Files are grouped by series UID, image size, orientation, pixel spacing and by being a
-    scout, so one `Series` is always one stack. Other files are passed over.
+    Returns
+    -------
+    tuple of Series
+        What can be opened first, largest first; patients and studies numbered as found.
 
     Raises
     ------
     CTError
-        Nothing below the folder is a DICOM image.
+        Nothing there is DICOM, or the archive cannot be read.
     """
-    paths = list(files_below(folder))
-    groups: dict[tuple[Any, ...], list[Slice]] = defaultdict(list)
-    for count, path in enumerate(paths):
+    sources = list(sources_below(path))
+    found: list[Slice] = []
+    damaged = 0
+    for count, source in enumerate(sources):
         if count % 16 == 0:
-            yield Progress("Reading headers", count, len(paths))
-        header = read_header(path)
-        if header is not None:
-            groups[_stack_key(header)].append(header)
-    if not groups:
+            yield Progress("Reading headers", count, len(sources))
+        try:
+            found.extend(read_headers(source))
+        except (ValueError, OSError):
+            damaged += 1
+    if not found:
+        where = "an archive" if path.is_file() else "a folder"
+        unread = f" ({damaged} are damaged)" if damaged else ""
         raise CTError(
-            f"Wanted a folder with DICOM images; none of the {len(paths)} files in "
-            f"{folder.name!r} is one. Choose the folder of the scan, or open a "
+            f"Wanted {where} with DICOM images; none of the {len(sources)} files in "
+            f"{path.name!r} is one{unread}. Choose the folder of the scan, or open a "
             ".nii.gz, .nrrd or .mha file."
         )
-    return tuple(Series(tuple(group)) for group in groups.values())
-
-
-def read_header(path: Path) -> Slice | None:
-    """The header of an image file; None for anything that is no DICOM image."""
-    if not looks_like_dicom(path):
-        return None
-    try:
-        header = pydicom.dcmread(
-            path, stop_before_pixels=True, specific_tags=HEADER_TAGS, force=True
-        )
-        if not header.get("Rows") or not header.get("Columns"):
-            return None
-        return _slice_of(path, header)
-    except Exception:
-        # pydicom raises many kinds on damaged bytes; the gap such a file leaves is reported
-        return None
+    series = _numbered(_grouped(found), damaged)
+    return tuple(sorted(series, key=lambda s: (bool(s.why_not), -s.voxels, s.first.series_uid)))
 
 
 def choose_ct(series: tuple[Series, ...], series_uid: str | None = None) -> Series:
-    """The CT series with the most voxels, or the one asked for; scouts only if nothing else.
+    """The CT series with the most voxels, or the one asked for.
 
     Raises
     ------
     CTError
-        There is no CT, or not the one asked for.
+        There is no CT that can be opened, or not the one asked for; says what there is, and
+        why the likeliest cannot be opened.
     """
     wanted = [s for s in series if series_uid in (None, s.first.series_uid)]
-    ct = [s for s in wanted if s.first.modality == "CT" and s.first.position is not None]
-    if not ct:
-        found = "; ".join(s.words() for s in wanted) or "nothing of that series"
-        raise CTError(
-            f"Wanted a CT with patient positions; the folder holds {found}. "
-            "Choose a CT series (Modality CT, slices with ImagePositionPatient)."
-        )
-    return max(ct, key=lambda s: (not s.first.localizer, s.voxels, s.first.series_uid))
+    ready = [s for s in wanted if not s.why_not]
+    if ready:
+        return max(ready, key=lambda s: (s.voxels, s.first.series_uid))
+    found = " ".join(f"{s.words()}: {s.why_not}" for s in wanted) or "nothing of that series."
+    raise CTError(f"Wanted a CT that can be opened; what is there: {found}")
 
 
-def _stack_key(header: Slice) -> tuple[Any, ...]:
-    return (
-        header.series_uid,
-        header.modality,
-        header.localizer,
-        header.shape,
-        header.position is None,
-        tuple(round(c, 3) + 0.0 for c in header.orientation),
-        header.pixel_spacing and tuple(round(p, 4) for p in header.pixel_spacing),
-    )
+def _grouped(slices: list[Slice]) -> list[tuple[Slice, ...]]:
+    """Stacks in the order found; small differences of direction cosines are rounding."""
+    groups: dict[tuple[object, ...], list[list[Slice]]] = defaultdict(list)
+    for item in slices:
+        uid = item.series_uid or item.study_uid
+        key = (item.patient, uid, item.modality, item.sop_class, item.localizer, item.shape,
+               item.position is None)  # fmt: skip
+        for group in groups[key]:
+            if _same_plane(group[0], item):
+                group.append(item)
+                break
+        else:
+            groups[key].append([item])
+    return [tuple(group) for found in groups.values() for group in found]
 
 
-def _slice_of(path: Path, header: pydicom.Dataset) -> Slice:
-    position = _floats(header, "ImagePositionPatient", 3)
-    spacing = _floats(header, "PixelSpacing", 2)
-    thickness = _floats(header, "SliceThickness", 1)
-    return Slice(
-        path=path,
-        series_uid=_series_uid(header),
-        modality=str(header.get("Modality", "")).strip().upper(),
-        description=str(header.get("SeriesDescription") or "").strip(),
-        body_part=str(header.get("BodyPartExamined") or "").strip(),
-        patient=str(header.get("PatientID") or ""),
-        localizer="LOCALIZER" in (header.get("ImageType") or ()),
-        shape=(int(header.Rows), int(header.Columns)),
-        frames=int(header.get("NumberOfFrames") or 1),
-        orientation=_floats(header, "ImageOrientationPatient", 6) or (),
-        position=(position[0], position[1], position[2]) if position else None,
-        pixel_spacing=(spacing[0], spacing[1]) if spacing else None,
-        thickness=thickness[0] if thickness else None,
-        slope=float(header.get("RescaleSlope") or 1),
-        intercept=float(header.get("RescaleIntercept") or 0),
-        padding=_padding(header),
-        acquisition=int(header.get("AcquisitionNumber") or 0),
-        instance=int(header.get("InstanceNumber") or 0),
-    )
+def _same_plane(one: Slice, other: Slice) -> bool:
+    if one.orientation == other.orientation and one.pixel_spacing == other.pixel_spacing:
+        return True
+    if len(one.orientation) != len(other.orientation):
+        return False
+    if one.pixel_spacing is None or other.pixel_spacing is None:
+        return one.pixel_spacing is other.pixel_spacing
+    turned = max((abs(a - b) for a, b in zip(one.orientation, other.orientation, strict=True)),
+                 default=0.0)  # fmt: skip
+    wider = max(abs(a - b) for a, b in zip(one.pixel_spacing, other.pixel_spacing, strict=True))
+    return turned <= SAME_ORIENTATION and wider <= SAME_SPACING_MM
 
 
-def _series_uid(header: pydicom.Dataset) -> str:
-    """The UID as stored: anonymisers write ill-formed ones, which pydicom warns about."""
-    if "SeriesInstanceUID" not in header:
-        return ""
-    value = header.get_item("SeriesInstanceUID").value
-    return (value.decode("latin-1") if isinstance(value, bytes) else str(value)).strip("\0 ")
-
-
-def _padding(header: pydicom.Dataset) -> int | None:
-    """Pixel padding as a stored value; its tag is often typed unsigned for signed pixels."""
-    value = header.get("PixelPaddingValue")
-    if value is None or value == "":
-        return None
-    if isinstance(value, bytes):
-        value = int.from_bytes(value[:2], "little")
-    signed = int(header.get("PixelRepresentation") or 0) == 1
-    return int(value) - 65536 if signed and int(value) > 32767 else int(value)
-
-
-def _floats(header: pydicom.Dataset, tag: str, count: int) -> tuple[float, ...] | None:
-    value = header.get(tag)
-    if value is None or value == "":
-        return None
-    numbers = tuple(float(v) for v in (value if count > 1 else [value]))
-    return numbers if len(numbers) == count else None
+def _numbered(groups: list[tuple[Slice, ...]], damaged: int) -> list[Series]:
+    """Number patients, and each one's studies, in the order found."""
+    studies: dict[str, dict[str, int]] = {}
+    series = []
+    for group in groups:
+        of_patient = studies.setdefault(group[0].patient, {})
+        study = of_patient.setdefault(group[0].study_uid, len(of_patient) + 1)
+        patient = list(studies).index(group[0].patient) + 1
+        series.append(Series(group, patient, study, damaged))
+    return series

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,22 +14,32 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
+from napari_vaemed.data.annotation import LabelMap
+from napari_vaemed.data.finding import NoduleMask
+from napari_vaemed.data.intake import Intake
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.io.atomic import replacing
 from napari_vaemed.io.errors import CTError, NotHounsfieldError
 from napari_vaemed.io.orientation import (
+    CANONICAL,
     Grid,
+    axes_of,
     canonical_volume,
     from_canonical,
     stored_grid,
 )
 from napari_vaemed.io.padding import field_of_view_padding
+from napari_vaemed.preprocessing.placement import labels_on, labels_present, shares_voxels
 
 READ_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+FORMATS = dict(zip(READ_SUFFIXES, ("NIfTI", "NIfTI", "NRRD", "NRRD", "MHA", "MHD"), strict=True))
 WRITE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 SAME_GRID_MM = 0.05
+DEFLATE_AT_MOST = 1032
+"""Times a deflated stream can grow."""
 MOST_LABELS = 64
 HIGHEST_LABEL = 255
+UID = re.compile(r"\d+(\.\d+){5,}")
 
 
 def suffix_of(path: str | os.PathLike[str]) -> str:
@@ -67,9 +79,15 @@ def read_volume(path: str | os.PathLike[str]) -> Volume:
             notes += ("Fractions of a HU were rounded.",)
         stored = rounded
     hu = stored.astype(np.int16, copy=False)
-    return canonical_volume(
-        hu, grid, padding=field_of_view_padding(hu), description="CT", notes=notes
+    volume = canonical_volume(
+        hu,
+        grid,
+        padding=field_of_view_padding(hu),
+        description="CT",
+        series_uid=_series_in(name),
+        notes=notes,
     )
+    return replace(volume, intake=_intake(volume, suffix_of(name), str(stored.dtype)))
 
 
 def read_labels(path: str | os.PathLike[str]) -> Volume:
@@ -88,6 +106,27 @@ def read_labels(path: str | os.PathLike[str]) -> Volume:
             "a mask has whole numbers from 0 to 32767."
         )
     return canonical_volume(stored.astype(np.int16), grid, description="Labels")
+
+
+def labels_on_scan(labels: Volume, volume: Volume) -> LabelMap | None:
+    """Labels as `read_labels` gives them, on a scan's voxels; None when none lies on the scan.
+
+    On another grid every voxel of the scan takes the nearest label, and the notes say so.
+    """
+    if same_grid(labels, volume):
+        return LabelMap("Labels", _small(labels.hu), volume)
+    placed = labels_on(labels.hu, labels, volume)
+    if not placed.any():
+        return None
+    notes: list[str] = []
+    if not shares_voxels(labels, volume):
+        notes.append("The mask lay on another grid; it was resampled to the CT (nearest voxel).")
+    lost = set(labels_present(labels.hu)) - set(labels_present(placed))
+    if lost or not _reaches(labels, volume):
+        notes.append(
+            "A part of the mask lies beside the CT, or is finer than it, and was left out."
+        )
+    return LabelMap("Labels", _small(placed), volume, notes=tuple(notes))
 
 
 def read_mask(path: str | os.PathLike[str], volume: Volume) -> NDArray[np.int16]:
@@ -196,6 +235,7 @@ def _read_stored(path: Path) -> tuple[NDArray, Grid]:
         with _itk_quiet():
             reader.ReadImageInformation()
             _extract_three_axes(reader, path.name)
+            _refuse_more_than_stored(reader, path)
             image = reader.Execute()
     except RuntimeError as error:
         raise CTError(f"{path.name} cannot be read: {_reason(error)}") from error
@@ -227,6 +267,22 @@ def _extract_three_axes(reader: sitk.ImageFileReader, name: str) -> None:
     reader.SetExtractSize([*size[:3], *([0] * (len(size) - 3))])
 
 
+def _refuse_more_than_stored(reader: sitk.ImageFileReader, path: Path) -> None:
+    """Refuse a header that promises more than its file can hold before memory is taken."""
+    header_only = suffix_of(path) in (".mhd", ".nhdr")
+    files = path.parent.iterdir() if header_only else (path,)
+    held = sum(file.stat().st_size for file in files if file.is_file())
+    promised = (
+        math.prod(reader.GetSize())
+        * sitk.Image(1, 1, reader.GetPixelID()).GetSizeOfPixelComponent()
+    )
+    if promised > DEFLATE_AT_MOST * held:
+        raise CTError(
+            f"{path.name} promises {promised / 1e9:.3g} GB of voxels and holds "
+            f"{held / 1e6:.3g} MB. It is damaged; export it again."
+        )
+
+
 def _refuse_other_than_hounsfield(stored: NDArray, name: str) -> None:
     low, high = float(stored.min()), float(stored.max())
     if low == high:
@@ -249,6 +305,41 @@ def _doubtful_spacing(grid: Grid) -> tuple[str, ...]:
     if grid.spacing != (1.0, 1.0, 1.0) or not bare:
         return ()
     return ("The file names no spacing, or exactly 1 mm: all sizes in mm rest on 1 mm voxels.",)
+
+
+def _intake(volume: Volume, suffix: str, dtype: str) -> Intake:
+    tilted = np.degrees(np.arccos(np.clip(np.diag(volume.direction), -1, 1))).max()
+    return Intake(
+        format=FORMATS[suffix],
+        slices=volume.shape[2 - axes_of(volume.stored_axes)[2][0]],
+        spacing_mm=volume.spacing,
+        stored_axes=volume.stored_axes,
+        axes=CANONICAL,
+        oblique_deg=float(tilted),
+        hu_range=volume.measured_range(),
+        stored_bits=dtype,
+        padding=volume.padding,
+        findings=volume.notes,
+        restores="A saved mask lies on the stored grid, voxel for voxel.",
+    )
+
+
+def _series_in(name: str) -> str | None:
+    """The series a file is called after, as LUNA16's are."""
+    stem = name[: -len(suffix_of(name))]
+    return stem if UID.fullmatch(stem) and len(stem) <= 64 else None
+
+
+def _reaches(labels: Volume, volume: Volume) -> bool:
+    """Whether the box around all labels lies within the scan."""
+    box = NoduleMask.of(labels.hu > 0)
+    ends = np.stack([box.start, np.add(box.start, box.voxels.shape) - 1])
+    corners = np.stack(np.meshgrid(*ends.T, indexing="ij"), axis=-1).reshape(-1, 3)
+    return all(volume.contains(v) for v in volume.to_voxel(labels.to_world(corners)))
+
+
+def _small(labels: NDArray[np.integer | np.bool_]) -> NDArray[np.integer]:
+    return labels.astype(np.uint8 if labels.max() <= 255 else np.uint16)
 
 
 def _whole(values: NDArray) -> bool:

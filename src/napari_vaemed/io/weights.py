@@ -1,4 +1,4 @@
-"""The model and the index that come with the package."""
+"""The models and the index that come with the package."""
 
 from __future__ import annotations
 
@@ -14,6 +14,16 @@ def shipped_model_path() -> Path:
 def shipped_index_path() -> Path:
     """Where the shipped index of LIDC-IDRI nodules lies."""
     return _shipped("nodule_index.safetensors")
+
+
+def shipped_slice_model_path() -> Path:
+    """Where the shipped slice classifier lies."""
+    return _shipped("slice_model.safetensors")
+
+
+def shipped_click_net_path() -> Path:
+    """Where the shipped click network lies."""
+    return _shipped("click_net.safetensors")
 
 
 def _shipped(name: str) -> Path:

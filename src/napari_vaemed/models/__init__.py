@@ -1,6 +1,14 @@
 """Torch modules, one file a model."""
 
+from napari_vaemed.models.classifiers.resnet import SliceResNet
+from napari_vaemed.models.segmenters.click_net import ClickNet
 from napari_vaemed.models.vae.gaussian import GaussianVAE
 
 VAES = (GaussianVAE,)
 """Every variational autoencoder there is."""
+
+SLICE_CLASSIFIERS = (SliceResNet,)
+"""Every model that scores an axial slice."""
+
+SEGMENTERS = (ClickNet,)
+"""Every model that marks what is in the middle of a cube."""

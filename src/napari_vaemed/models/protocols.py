@@ -124,3 +124,54 @@ class SliceClassifier(Protocol):
     ) -> Mapping[str, torch.Tensor]:
         """Weighted terms of the loss, as in `NoduleVAE`."""
         ...
+
+
+@dataclass(frozen=True, eq=False)
+class ClickBatch:
+    """Looks at clicked places to learn from, all tensors on one device.
+
+    Parameters
+    ----------
+    hu : (n, 1, z, y, x) float
+        Cubes of CT around a place, in HU.
+    measured : (n, 1, z, y, x) bool
+        Which samples are said to lie on the scan.
+    step : (n,) float
+        Millimetres between samples.
+    share : (n, 1, z, y, x) float
+        How much of each sample is nodule, 0 to 1.
+    known : (n, 1, z, y, x) bool
+        Where that is known.
+    nodule : (n,) float
+        1 for a look at a nodule, 0 for anything else; its share is 0 everywhere.
+    """
+
+    hu: torch.Tensor
+    measured: torch.Tensor
+    step: torch.Tensor
+    share: torch.Tensor
+    known: torch.Tensor
+    nodule: torch.Tensor
+
+
+@runtime_checkable
+class ClickSegmenter(Protocol):
+    """Marks the nodule in the middle of a cube of CT, or says that there is none.
+
+    Constructor arguments as in `NoduleVAE`.
+    """
+
+    def look(
+        self, hu: torch.Tensor, measured: torch.Tensor, step: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits of the mask, shaped like ``hu``, and of there being a nodule at all, (n,).
+
+        The arguments as in `ClickBatch`.
+        """
+        ...
+
+    def losses(
+        self, batch: ClickBatch, *, progress: float, generator: torch.Generator
+    ) -> Mapping[str, torch.Tensor]:
+        """Weighted terms of the loss, as in `NoduleVAE`."""
+        ...

@@ -14,6 +14,7 @@ from napari_vaemed.data.volume import Volume
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer
 
+    from napari_vaemed.plugin.slices import Scored
     from napari_vaemed.plugin.twins import Pictures
     from napari_vaemed.workflow.examine import Described, Marked
 
@@ -98,6 +99,8 @@ class Case:
         Pictures of a marked nodule and its twins, kept alike.
     saved : set
         Marked nodules whose mask or measurements were saved.
+    scored : Scored or None
+        What the slice model said of it.
     """
 
     layer: Image
@@ -111,6 +114,7 @@ class Case:
     described: WeakKeyDictionary[Marked, Described] = field(default_factory=WeakKeyDictionary)
     pictures: WeakKeyDictionary[Marked, Pictures] = field(default_factory=WeakKeyDictionary)
     saved: set[Marked] = field(default_factory=set)
+    scored: Scored | None = None
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -1,4 +1,4 @@
-"""Walk the main job in a real window: open, lungs, CLAHE, click, twins, sliders, 3-D.
+"""Walk the main job in a real window: open, lungs, CLAHE, click, twins, sliders, 3-D, slices.
 
 `make demo` runs it. With ``--stay`` the window stays open; else pictures and a report are
 written and the window closes.
@@ -20,6 +20,8 @@ from napari_vaemed.plugin.session import Session, session_of
 from napari_vaemed.plugin.workspace import open_workspace
 
 SIZE = (1500, 950)
+WHOLE_PX = 700
+"""How high a whole slice is drawn."""
 PATIENCE_S = 300.0
 
 
@@ -129,6 +131,7 @@ def walk(viewer: Any, out: Path, ct: Path | None, at: tuple[float, float, float]
     else:
         steps.click(voxel)
         _show_click(steps, found)
+    _score_slices(steps, found)
     write_report(out / "report.json", report(found))
     return steps
 
@@ -164,6 +167,25 @@ def _show_click(steps: Walk, found: Any) -> None:
     steps.wait("ct")
     steps.look("7_3d", "Nodule")
     steps.session.views.show_2d()
+
+
+def _score_slices(steps: Walk, found: Any) -> None:
+    """Take the slices' scores into the report, and look at the highest one with its Grad-CAM."""
+    view, case = steps.session.slice_view, steps.session.case
+    steps.docks["Classify"].score()
+    steps.wait("classify")
+    if case is None or case.scored is None:
+        return
+    found.classified = case.scored.said
+    scores = found.classified.scores
+    if len(scores):
+        steps.viewer.scene.camera.center = tuple(case.world(np.array(case.volume.shape) / 2))
+        steps.viewer.scene.camera.zoom = WHOLE_PX / case.volume.shape[1] / case.volume.spacing[1]
+        view.go_to(int(scores.indices[np.argmax(scores.covid)]))
+        steps.session.where.set_on(True)
+        steps.wait("classify")
+    steps.look("8_classify", "Classify")
+    steps.session.where.set_on(False)
 
 
 def _found(steps: Walk) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject
@@ -12,9 +12,9 @@ from napari_vaemed.plugin.parts.status import StatusStrip
 from napari_vaemed.plugin.theme import panel_style
 
 if TYPE_CHECKING:
+    from napari_vaemed.io.checkpoints import Model
     from napari_vaemed.plugin.cases import Case
     from napari_vaemed.plugin.session import Session
-    from napari_vaemed.workflow.examine import Expert
 
 NO_CT = "No CT is open."
 
@@ -36,17 +36,27 @@ class Wiring(QObject):
     ----------
     topic : str
         Which of the session's messages the panel shows.
+    about : function
+        Says in a line which model answers there, and its card: `nodule_model` or `slice_model`.
     """
 
-    def __init__(self, panel: Panel, session: Session, topic: str) -> None:
+    def __init__(
+        self,
+        panel: Panel,
+        session: Session,
+        topic: str,
+        about: Callable[[Session], tuple[str, str]] | None = None,
+    ) -> None:
         super().__init__(panel)
         self._panel, self._session, self._topic = panel, session, topic
+        self._about = about or nodule_model
         session.said.connect(self._on_said)
         session.case_changed.connect(self._on_case_changed)
-        session.answers.expert_changed.connect(self._on_expert_changed)
+        session.answers.expert_changed.connect(self._on_model_changed)
+        session.slices.model_changed.connect(self._on_model_changed)
         self._on_said(topic)
         self._on_case_changed()
-        self._on_expert_changed()
+        self._on_model_changed()
 
     def _on_said(self, topic: str) -> None:
         if topic == self._topic:
@@ -61,20 +71,34 @@ class Wiring(QObject):
         self._panel.subject.setText("" if case is None else case.layer.name)
         self._panel.subject.setVisible(case is not None)
 
-    def _on_expert_changed(self) -> None:
-        expert = self._session.answers.expert
-        if expert is None:
-            self._panel.strip.tell(
-                "Model: loaded when first needed",
-                "The nodule model is loaded behind, after the first thing you do. "
-                "Device: Preferences ▸ napari-vaemed.",
-            )
-        else:
-            self._panel.strip.tell(
-                f"{expert.model.device.upper()} · {expert.model.name} "
-                f"{expert.model.sha256[:8]} · {len(expert.index)} known nodules",
-                card_text(expert),
-            )
+    def _on_model_changed(self) -> None:
+        self._panel.strip.tell(*self._about(self._session))
+
+
+def nodule_model(session: Session) -> tuple[str, str]:
+    """The nodule model in a line, and its card."""
+    expert = session.answers.expert
+    if expert is None:
+        return _not_loaded("nodule")
+    return f"{_named(expert.model)} · {len(expert.index)} known nodules", card_text(expert.model)
+
+
+def slice_model(session: Session) -> tuple[str, str]:
+    """The slice model in a line, and its card."""
+    model = session.slices.model
+    return _not_loaded("slice") if model is None else (_named(model), card_text(model))
+
+
+def _not_loaded(which: str) -> tuple[str, str]:
+    return (
+        "Model: loaded when first needed",
+        f"The {which} model is loaded behind, after the first thing you do. "
+        "Device: Preferences ▸ napari-vaemed.",
+    )
+
+
+def _named(model: Model) -> str:
+    return f"{model.device.upper()} · {model.name} {model.sha256[:8]}"
 
 
 def chosen_finding_of(panel: Panel, session: Session, what: str) -> Case | None:
@@ -104,35 +128,29 @@ def chosen_finding_of(panel: Panel, session: Session, what: str) -> Case | None:
 
 def open_offers(session: Session) -> tuple[Offer, ...]:
     """The buttons of a dock that has no CT."""
+    opening = session.opening
     return (
-        ("Open folder…", "Open a folder of DICOM slices", lambda: open_folder(session)),
-        ("Open file…", "Open a NIfTI, NRRD, MHA or DICOM file", lambda: open_file(session)),
+        (
+            "Open…",
+            "Open a CT from a folder, a file or a zip",
+            (
+                ("Folder…", "A folder of DICOM slices, subfolders included", opening.ask_folder),
+                (
+                    "File or zip…",
+                    "A NIfTI, NRRD, MHA or DICOM file, a DICOMDIR, a zip of DICOM files, or "
+                    "a mask or marks for the CT that is open",
+                    opening.ask_file,
+                ),
+            ),
+        ),
         ("Open sample chest", "Make a synthetic chest CT (about ten seconds)", session.open_sample),
     )
 
 
-def open_folder(session: Session) -> None:
-    """Let the user choose a folder and open it."""
-    from qtpy.QtWidgets import QFileDialog
-
-    if path := QFileDialog.getExistingDirectory(None, "Open a folder of DICOM slices"):
-        session.open(path)
-
-
-def open_file(session: Session) -> None:
-    """Let the user choose a file and open it."""
-    from qtpy.QtWidgets import QFileDialog
-
-    kinds = "CT (*.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd *.dcm *.dicom *.ima);;All files (*)"
-    path, _ = QFileDialog.getOpenFileName(None, "Open a CT", filter=kinds)
-    if path:
-        session.open(path)
-
-
-def card_text(expert: Expert) -> str:
+def card_text(model: Model) -> str:
     """A model's card in lines."""
-    head = f"{expert.model.name}, weights {expert.model.sha256[:12]}, on {expert.model.device}"
-    return "\n".join([head, *_lines(expert.model.card)])
+    head = f"{model.name}, weights {model.sha256[:12]}, on {model.device}"
+    return "\n".join([head, *_lines(model.card)])
 
 
 def _lines(card: Mapping[str, Any], indent: str = "") -> list[str]:

@@ -1,4 +1,4 @@
-"""The one place where the window brings in torch and the trained model."""
+"""The one place where the window brings in torch and the trained models."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from napari_vaemed.data.progress import Progress, Work
 
 if TYPE_CHECKING:
+    from napari_vaemed.io.checkpoints import Model
     from napari_vaemed.workflow.examine import Expert
 
 
@@ -29,11 +30,12 @@ def examine() -> ModuleType:
     NoExpert
         PyTorch cannot be imported; the message says what to do.
     """
-    _load_libraries()
-    try:
-        return importlib.import_module("napari_vaemed.workflow.examine")
-    except (ImportError, OSError) as error:
-        raise NoExpert(_why(error)) from error
+    return _workflow("examine")
+
+
+def classify() -> ModuleType:
+    """The module `napari_vaemed.workflow.classify`; as `examine`."""
+    return _workflow("classify")
 
 
 def load_expert(device: str) -> Work[Expert]:
@@ -54,6 +56,23 @@ def load_expert(device: str) -> Work[Expert]:
     yield Progress("Warming up", 2, 3)
     workflow.decode(expert, expert.index.posterior.mean[:1])
     return expert
+
+
+def load_slice_model(device: str) -> Work[Model]:
+    """Read the shipped slice model; ``device`` as in `load_expert`."""
+    yield Progress("Starting PyTorch", 0, 2)
+    workflow = classify()
+    yield Progress("Reading the slice model", 1, 2)
+    model: Model = workflow.load_slice_model(device)
+    return model
+
+
+def _workflow(name: str) -> ModuleType:
+    _load_libraries()
+    try:
+        return importlib.import_module(f"napari_vaemed.workflow.{name}")
+    except (ImportError, OSError) as error:
+        raise NoExpert(_why(error)) from error
 
 
 def _load_libraries() -> None:

@@ -18,6 +18,7 @@ def bind_keys(session: Session) -> None:
         ("N", session.tool.toggle),
         ("J", partial(session.findings.step, -1)),
         ("K", partial(session.findings.step, 1)),
+        ("G", session.where.toggle),
     ]
     bound += [(window.key, partial(session.views.set_window, window)) for window in WINDOWS]
     for key, act in bound:

@@ -18,6 +18,8 @@ from napari_vaemed.data.volume import Volume
 if TYPE_CHECKING:
     from napari.layers import Layer
 
+    from napari_vaemed.workflow.classify import Classified
+
 LayerData = tuple[Any, dict[str, Any], str]
 LUNG_WINDOW = (-1350.0, 150.0)
 """HU; level -600, width 1500."""
@@ -46,7 +48,7 @@ def volume_to_layer(volume: Volume, name: str | None = None) -> LayerData:
         "name": name or layer_name(volume),
         "colormap": "gray",
         "contrast_limits": LUNG_WINDOW,
-        "metadata": _metadata(volume),
+        "metadata": carrying(volume),
         **placement(volume),
     }
     return volume.hu, attributes, "image"
@@ -66,7 +68,7 @@ def labels_to_layer(
     if labels.shape != volume.shape:
         raise ValueError(f"The labels have shape {labels.shape}, their CT {volume.shape}.")
     whole = labels.astype(np.uint8) if labels.dtype == np.bool_ else labels
-    given = {"name": name, "metadata": _metadata(volume), **placement(volume), **attributes}
+    given = {"name": name, "metadata": carrying(volume), **placement(volume), **attributes}
     return whole, given, "labels"
 
 
@@ -138,7 +140,21 @@ def carried_volume(metadata: dict[str, Any]) -> Volume | None:
     return volume if isinstance(volume, Volume) else None
 
 
-def _metadata(volume: Volume) -> dict[str, Any]:
+def put_slice_scores(layer: Layer, said: Classified) -> None:
+    """Write what the slice model said into a CT layer's metadata, for whoever reads it."""
+    scores, subject = said.scores, said.subject
+    layer.metadata.setdefault(METADATA_KEY, {})["slices"] = {
+        "index": scores.indices.tolist(),
+        "covid_probability": scores.covid.tolist(),
+        "unlike": scores.unlike.tolist(),
+        "subject": {"covid_probability": subject.covid_probability, "reason": subject.reason},
+        "model": said.model,
+        "sha256": said.sha256,
+    }
+
+
+def carrying(volume: Volume) -> dict[str, Any]:
+    """Metadata of a layer that carries its volume, and what others may want to read of it."""
     return {
         METADATA_KEY: {
             "volume": volume,
@@ -148,6 +164,7 @@ def _metadata(volume: Volume) -> dict[str, Any]:
             "direction": volume.direction.tolist(),
             "stored_axes": volume.stored_axes,
             "notes": volume.notes,
+            "intake": None if volume.intake is None else volume.intake.as_dict(),
         }
     }
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from napari_vaemed.data.finding import NoduleMask
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.plugin.cases import MADE, Case, Finding
+from napari_vaemed.plugin.layers import carrying
 from napari_vaemed.plugin.theme import finding_colour
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def mask_layer(case: Case, finding: Finding, *, outlined: bool) -> Labels:
             color_dict={None: "transparent", finding.label: finding_colour(finding.label)}
         ),
         opacity=0.9,
-        metadata={MADE: "Finding", "start": start, "label": finding.label},
+        metadata={**carrying(case.volume), MADE: "Finding", "start": start, "label": finding.label},
     )
     layer.contour = int(outlined)
     layer.selected_label = finding.label

@@ -20,11 +20,14 @@ class Preferences:
         Folder of LIDC-IDRI nodule crops (``image/<id>.nii.gz``), for true pictures of twins.
     neighbours : int
         How many nearest nodules to show.
+    keep_identity : bool
+        Whether a DICOM export carries the patient's name, birth date and accession number.
     """
 
     device: str = "auto"
     lidc_folder: Path | None = None
     neighbours: int = 10
+    keep_identity: bool = False
 
 
 def preferences() -> Preferences:
@@ -36,7 +39,9 @@ def preferences() -> Preferences:
     except (KeyError, AttributeError):
         return Preferences()
     folder = stored.lidc_folder.strip()
-    return Preferences(stored.device, Path(folder) if folder else None, stored.neighbours)
+    return Preferences(
+        stored.device, Path(folder) if folder else None, stored.neighbours, stored.keep_identity
+    )
 
 
 def keep_lidc_folder(folder: str) -> None:

@@ -1,4 +1,4 @@
-"""What napari calls to open a CT: File ▸ Open, drag and drop, ``viewer.open``."""
+"""What napari calls to open a CT and what belongs to it: File ▸ Open, drop, ``viewer.open``."""
 
 from __future__ import annotations
 
@@ -6,54 +6,59 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari_vaemed.data.progress import finish
-from napari_vaemed.plugin.layers import LayerData, labels_to_layer, volume_to_layer
+from napari_vaemed.plugin.annotations import annotation_layers, mask_layer_of
+from napari_vaemed.plugin.layers import LayerData, volume_to_layer
 
 PathOrPaths = str | list[str]
 Reader = Callable[[PathOrPaths], list[LayerData]]
 
 
 def get_reader(path: PathOrPaths) -> Reader | None:
-    """A reader for the path, or None when it is neither a CT's file nor a DICOM folder.
+    """A reader for the path, or None when it is no CT, mask or annotation of one.
 
     Looks at names and first bytes only. Of several paths, slices of one series belong together.
     """
-    from napari_vaemed.io.series import holds_dicom, looks_like_dicom
+    from napari_vaemed.io.annotations import annotation_kind
+    from napari_vaemed.io.series import holds_dicom, is_dicom
     from napari_vaemed.io.volumes import READ_SUFFIXES, suffix_of
 
     first = Path(path[0] if isinstance(path, list) else path)
-    if first.is_dir():
+    if first.is_dir() or first.suffix.lower() == ".zip":
         return read_layers if holds_dicom(first) else None
-    if suffix_of(first) in READ_SUFFIXES or looks_like_dicom(first):
+    if suffix_of(first) in READ_SUFFIXES or is_dicom(first) or annotation_kind(first):
         return read_layers
     return None
 
 
 def read_layers(path: PathOrPaths) -> list[LayerData]:
-    """Read one CT or mask into a layer; DICOM slices given one by one make one volume.
+    """Read CTs, masks and annotations; DICOM slices given one by one make one volume.
 
-    A file that holds labels becomes a Labels layer.
+    A file that holds labels becomes a Labels layer. Annotations (LIDC XML, tables of points,
+    DICOM SEG, RTSTRUCT) become Labels and Points on the CT they are about.
     """
     paths = [path] if isinstance(path, str) else list(path)
     if len({Path(p).parent for p in paths}) == 1 and all(_is_slice(p) for p in paths):
         paths = paths[:1]
-    return [_read_layer(p) for p in paths]
+    return [layer for p in paths for layer in _read_path(p)]
 
 
 def _is_slice(path: str) -> bool:
-    from napari_vaemed.io.series import looks_like_dicom
+    from napari_vaemed.io.annotations import annotation_kind
+    from napari_vaemed.io.series import is_dicom
 
-    return Path(path).is_file() and looks_like_dicom(Path(path))
+    return Path(path).is_file() and is_dicom(Path(path)) and annotation_kind(Path(path)) is None
 
 
-def _read_layer(path: str) -> LayerData:
+def _read_path(path: str) -> list[LayerData]:
+    from napari_vaemed.io.annotations import annotation_kind
     from napari_vaemed.io.ct import NotHounsfieldError, read_ct
-    from napari_vaemed.io.volumes import read_labels
 
+    if Path(path).is_file() and annotation_kind(Path(path)):
+        return annotation_layers(Path(path))
     try:
-        return volume_to_layer(finish(read_ct(path)))
+        return [volume_to_layer(finish(read_ct(path)))]
     except NotHounsfieldError as scaled:
         try:
-            labels = read_labels(path)
+            return [mask_layer_of(path)]
         except ValueError:
             raise scaled from None
-        return labels_to_layer(labels.hu, labels, "Labels")

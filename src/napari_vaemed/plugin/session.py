@@ -17,10 +17,14 @@ from napari_vaemed.plugin.cases import MADE, Case
 from napari_vaemed.plugin.findings import Findings
 from napari_vaemed.plugin.jobs import Failure, Job, Jobs
 from napari_vaemed.plugin.keys import bind_keys
-from napari_vaemed.plugin.layers import NeedsSpacing, layer_to_volume, volume_to_layer
+from napari_vaemed.plugin.layers import NeedsSpacing, layer_to_volume
+from napari_vaemed.plugin.opening import Opening
 from napari_vaemed.plugin.patches import Patches
+from napari_vaemed.plugin.slice_view import SliceView
+from napari_vaemed.plugin.slices import Slices
 from napari_vaemed.plugin.tools import NoduleTool
 from napari_vaemed.plugin.views import Views
+from napari_vaemed.plugin.where import Where
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -47,7 +51,7 @@ class Session(QObject):
     case_changed : nothing; the docks speak of another CT now, or of none
     lungs_changed : nothing; lungs or the CLAHE view came or went
     findings_changed : nothing; a finding came, went, was measured anew or selected
-    said : the topic ("ct", "lungs", "nodule", "twins", "latent") whose message changed
+    said : the topic ("ct", "lungs", "nodule", "twins", "latent", "classify") whose message changed
     """
 
     case_changed = Signal()
@@ -66,10 +70,14 @@ class Session(QObject):
         self._inserting = False
         self.findings = Findings(self)
         self.answers = Answers(self)
+        self.slices = Slices(self)
+        self.opening = Opening(self)
         for layer in [*viewer.layers, viewer.layers.selection.active]:
             self.follow(layer)
         self.patches = Patches(self)
         self.views = Views(self)
+        self.slice_view = SliceView(self)
+        self.where = Where(self)
         self.tool = NoduleTool(self)
         bind_keys(self)
         viewer.layers.events.inserted.connect(self._on_inserted)
@@ -87,7 +95,7 @@ class Session(QObject):
     @property
     def busy(self) -> bool:
         """Whether anything is being worked on, or still to be drawn."""
-        return bool(self.jobs.running) or self.patches.adding
+        return bool(self.jobs.running) or self.patches.adding or self.where.waiting
 
     def close(self) -> None:
         """Stop all work: the window goes."""
@@ -109,14 +117,8 @@ class Session(QObject):
     # CTs
 
     def open(self, path: str | Path) -> Job:
-        """Read a CT from a folder or file and show it."""
-        self.say("ct")
-        job = self.jobs.start(
-            partial(work.read, Path(path)), title="Reading CT", channel="read", lane="read"
-        )
-        job.returned.connect(self._on_read)
-        job.failed.connect(partial(self.fail, "ct", "This could not be opened"))
-        return job
+        """Read a CT from a folder or file, of several the largest, and show it."""
+        return self.opening.open(Path(path))
 
     def open_sample(self) -> Job:
         """Make the synthetic chest and show it."""
@@ -158,6 +160,7 @@ class Session(QObject):
 
     def _adopt(self, layer: Layer, volume: Volume) -> None:
         self.say("ct")
+        self.opening.keep_path_of(layer)
         self.cases[layer] = Case(layer, volume)
         layer.contrast_limits_range = HU_RANGE
         self._turn_to(self.cases[layer])
@@ -165,7 +168,7 @@ class Session(QObject):
     def _turn_to(self, case: Case | None) -> None:
         if case is None or case is not self.case:
             self.case, self.waiting = case, None
-            for topic in ("lungs", "nodule", "twins", "latent"):
+            for topic in ("lungs", "nodule", "twins", "latent", "classify"):
                 self.say(topic)
             for changed in (self.case_changed, self.lungs_changed, self.findings_changed):
                 changed.emit()
@@ -175,10 +178,6 @@ class Session(QObject):
             if layer is case.layer or layer in (*case.made.values(), *case.masks.values()):
                 return case
         return None
-
-    def _on_read(self, volume: Volume) -> None:
-        self.add(volume_to_layer(volume))
-        self.viewer.reset_view()
 
     def _on_sample(self, layers: list[Any]) -> None:
         for data in layers:
@@ -193,6 +192,7 @@ class Session(QObject):
         return self.viewer.add_layer(Layer.create(*layer_data))
 
     def _on_inserted(self, event: Any) -> None:
+        self.opening.keep_path_of(event.value)
         if not self._inserting:
             self.follow(event.value)
 
@@ -209,12 +209,20 @@ class Session(QObject):
             self.say("lungs", "Open a CT first.", "warning")
             return
         self.say("lungs")
-        lungs = self.start(case, partial(work.lungs, case.volume), "Finding the lungs", "lungs")
-        lungs.returned.connect(partial(self._on_lungs, case))
-        lungs.failed.connect(partial(self.fail, "lungs", "No lungs"))
+        self.find_lungs(case)
         clahe = self.start(case, partial(work.enhance, case.volume), "CLAHE", "clahe")
         clahe.returned.connect(partial(self._on_enhanced, case))
         clahe.failed.connect(partial(self.fail, "lungs", "No CLAHE view"))
+
+    def find_lungs(self, case: Case) -> Job:
+        """Find a CT's lungs, behind; the job under way when there is one."""
+        for job in self.jobs.running:
+            if job.channel == ("lungs", case):
+                return job
+        job = self.start(case, partial(work.lungs, case.volume), "Finding the lungs", "lungs")
+        job.returned.connect(partial(self._on_lungs, case))
+        job.failed.connect(partial(self.fail, "lungs", "No lungs"))
+        return job
 
     def click(self, voxel: Any) -> Job | None:
         """Mark the nodule at a voxel (z, y, x) of the CT spoken of."""

@@ -23,6 +23,9 @@ FINDING_COLOURS = (VERMILION, ORANGE, PURPLE, YELLOW, "#F4A582", "#C51B7D")
 
 MIDDLE = "#BDBDBD"
 
+PROBABILITIES = ("#22246B", "#B5367A", YELLOW)
+"""Colours of a probability of 0, a half and 1; each lighter than the one before."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -77,12 +80,18 @@ def panel_style(theme_id: str) -> str:
     QFrame[kind="message"][level="warning"] {{ border-left: 3px solid {amber}; }}
     QFrame[kind="message"][level="error"] {{ border-left: 3px solid {red}; }}
     QFrame[kind="line"] {{ background-color: {colour["primary"]}; max-height: 1px; }}
-    QTableWidget {{ background-color: {colour["background"]};
-        gridline-color: {colour["foreground"]}; border: 1px solid {colour["foreground"]}; }}
-    QTableWidget::item:selected {{
+    QTableWidget, QTreeWidget {{ background-color: {colour["background"]};
+        gridline-color: {colour["foreground"]}; border: 1px solid {colour["foreground"]};
+        selection-color: {ink_on(colour["current"])}; }}
+    QTableWidget::item:selected, QTreeWidget::item:selected {{
         background-color: {colour["current"]}; color: {ink_on(colour["current"])}; }}
+    QTreeWidget::item:disabled {{ color: {quiet}; }}
+    QToolButton[kind="fold"] {{ background: transparent; border: none; color: {quiet};
+        font-weight: 600; padding: 6px 0 0 0; }}
+    QLabel[kind="warning"] {{ border-left: 3px solid {amber}; padding-left: 6px; }}
     QHeaderView::section {{ background-color: {colour["foreground"]}; color: {colour["text"]};
         border: none; padding: 3px; }}
+    QTreeWidget QHeaderView::section {{ padding: 3px 0; }}
     QScrollArea, QScrollArea > QWidget > QWidget {{ background: transparent; border: none; }}
     """
 
@@ -98,6 +107,13 @@ def malignancy_colour(score: float) -> str:
     if share < 0.5:
         return _mix(BLUE, MIDDLE, share * 2)
     return _mix(MIDDLE, VERMILION, share * 2 - 1)
+
+
+def probability_colour(probability: float) -> str:
+    """Dark blue (0) over magenta (a half) to yellow (1), ever lighter."""
+    share = min(max(probability, 0.0), 1.0) * 2
+    low, middle, high = PROBABILITIES
+    return _mix(low, middle, share) if share < 1 else _mix(middle, high, share - 1)
 
 
 def ink_on(colour: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +24,12 @@ from napari_vaemed.plugin.layers import (
 from napari_vaemed.plugin.theme import LUNG_COLOURS
 
 if TYPE_CHECKING:
+    from napari_vaemed.io.series import Series
+    from napari_vaemed.workflow.classify import Classified
     from napari_vaemed.workflow.examine import Marked
 
+FIRST_SLICE_S = 2.0
+"""Reading a CT waits no longer than this for its first slice to be drawn."""
 LUNG_VESSELS_HU = (-750.0, 150.0)
 """What a maximum projection of the lungs' inside shows: vessels and nodules, no air."""
 
@@ -37,13 +43,64 @@ class Lungs:
     layer: LayerData
 
 
-def read(path: Path) -> Work[Volume]:
-    """Read a CT from a folder or file."""
-    yield Progress(f"Reading {path.name}")
-    _warm_napari()
-    from napari_vaemed.io.ct import read_ct
+def get_ready() -> None:
+    """Import what reading and showing a CT will need; while the user looks for the folder."""
+    warm_napari()
+    importlib.import_module("napari_vaemed.io.ct")
 
-    return (yield from read_ct(path))
+
+def look(path: Path) -> Work[Volume | tuple[Series, ...] | None]:
+    """Find the DICOM series of a folder or archive; read the CT of any other file.
+
+    None for masks and annotations, which are read in the window: they lie on what is open there.
+    """
+    yield Progress("Looking what is there")
+    warm_napari()
+    from napari_vaemed.io.annotations import annotation_kind
+    from napari_vaemed.io.ct import NotHounsfieldError, read_ct
+    from napari_vaemed.io.series import find_series
+
+    if path.is_dir() or path.suffix.lower() == ".zip":
+        return (yield from find_series(path))
+    if path.name.upper() == "DICOMDIR":
+        return (yield from find_series(path.parent))
+    if path.is_file() and annotation_kind(path):
+        return None
+    try:
+        return (yield from read_ct(path))
+    except NotHounsfieldError:
+        return None
+
+
+def first_slice(series: Series) -> Work[Volume | None]:
+    """The middle slice as a volume of its own; None where it cannot be read alone."""
+    from napari_vaemed.io.dicom import read_series
+    from napari_vaemed.io.errors import CTError
+
+    try:
+        slices = series.stack().slices
+        return (yield from read_series(replace(series, slices=(slices[len(slices) // 2],))))
+    except CTError:
+        return None  # whatever is wrong with it, reading the series will say
+
+
+def read_series(series: Series, among: tuple[Series, ...], drawn: threading.Event) -> Work[Volume]:
+    """Read one of the series found, once its first slice is ``drawn``.
+
+    Else the threads that read would keep the window from drawing it.
+    """
+    from napari_vaemed.io.dicom import read_series as read
+
+    yield Progress("Reading CT")
+    drawn.wait(FIRST_SLICE_S)
+    return (yield from read(series, among))
+
+
+def picture_of(series: Series) -> NDArray[np.uint8]:
+    """The middle slice as a small grey picture (h, w)."""
+    from napari_vaemed.io.dicom import read_thumbnail
+
+    return read_thumbnail(series)
 
 
 def hu_range(volume: Volume) -> tuple[int, int]:
@@ -54,7 +111,7 @@ def hu_range(volume: Volume) -> tuple[int, int]:
 def sample() -> Work[list[LayerData]]:
     """Make the synthetic chest."""
     yield Progress("Making the sample chest")
-    _warm_napari()
+    warm_napari()
     from napari_vaemed.plugin.samples import making_chest
 
     return (yield from making_chest())
@@ -110,21 +167,37 @@ def measure(volume: Volume, mask: NoduleMask, voxel: tuple[float, float, float])
     return examine().Marked(voxel, mask, measure_nodule(volume, mask))
 
 
-def write_mask(path: Path, mask: NDArray, volume: Volume) -> Work[Path]:
+def write_mask(
+    path: Path,
+    mask: NDArray,
+    volume: Volume,
+    names: Mapping[int, str] | None = None,
+    identity_from: Path | None = None,
+) -> Work[Path]:
     """Save a mask on the grid the CT's file had."""
-    yield Progress(f"Saving {path.name}")
-    from napari_vaemed.io.volumes import write_mask as write
+    yield Progress("Saving the mask")
+    from napari.utils.notifications import show_info
 
-    write(path, mask, volume)
+    from napari_vaemed.io.masks import save_mask
+
+    notes = save_mask(path, mask, volume, names, identity_from=identity_from)
+    if notes:
+        show_info("\n".join(notes))
     return path
 
 
-def write_findings(path: Path, masks: list[tuple[int, NoduleMask]], volume: Volume) -> Work[Path]:
+def write_findings(
+    path: Path,
+    masks: list[tuple[int, NoduleMask]],
+    volume: Volume,
+    identity_from: Path | None = None,
+) -> Work[Path]:
     """Save findings as one label image, each with its number."""
     labels = np.zeros(volume.shape, np.uint8)
     for label, mask in masks:
         labels[mask.where][mask.voxels] = label
-    return (yield from write_mask(path, labels, volume))
+    names = {label: f"Finding {label}" for label, _ in masks}
+    return (yield from write_mask(path, labels, volume, names, identity_from))
 
 
 def write_measurements(path: Path, rows: list[tuple[int, Measurement]]) -> Path:
@@ -149,7 +222,37 @@ def write_measurements(path: Path, rows: list[tuple[int, Measurement]]) -> Path:
     return path
 
 
-def _warm_napari() -> None:
+def write_slices(path: Path, said: Classified, volume: Volume) -> Path:
+    """Save the scores of slices as CSV, one line a slice, from the feet to the head."""
+    from napari_vaemed.io.reports import write_measurements_csv
+
+    scores = said.scores
+    write_measurements_csv(
+        path,
+        [
+            {
+                "slice": int(index),
+                "z_mm": round(slice_mm(volume, int(index)), 2),
+                "covid_probability": round(float(covid), 4),
+                "unlike": round(float(unlike), 3),
+                "model": said.model,
+                "sha256": said.sha256,
+            }
+            for index, covid, unlike in zip(
+                scores.indices, scores.covid, scores.unlike, strict=True
+            )
+        ],
+    )
+    return path
+
+
+def slice_mm(volume: Volume, index: int) -> float:
+    """Patient coordinate z in mm of the middle of a slice."""
+    _, rows, columns = volume.shape
+    return float(volume.to_world((index, (rows - 1) / 2, (columns - 1) / 2))[2])
+
+
+def warm_napari() -> None:
     """Do here what napari's first layers would hold the window up with, for a second each."""
     import pint
 

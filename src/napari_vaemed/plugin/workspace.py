@@ -8,14 +8,16 @@ from typing import Any
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
+from napari_vaemed.plugin.parts.panel import panel_name
+
 PLUGIN = "napari-vaemed"
-DOCKS = ("CT", "Lungs", "Nodule", "Twins", "Latent")
+DOCKS = ("CT", "Lungs", "Nodule", "Twins", "Latent", "Classify")
 """Names of the docks, as in the manifest."""
 WIDTH = 400
 
 
 def open_workspace(viewer: Any) -> dict[str, QWidget]:
-    """Dock CT, Lungs, Nodule, Twins and Latent as tabs at the right; gives them by name."""
+    """Dock CT to Classify as tabs at the right, in the order of `DOCKS`; gives them by name."""
     docks, widgets = [], {}
     for name in DOCKS:
         dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
@@ -32,6 +34,16 @@ def open_workspace(viewer: Any) -> dict[str, QWidget]:
     return widgets
 
 
+def show_dock(viewer: Any, name: str) -> None:
+    """Bring one of the docks to the front; open it when it is not there."""
+    widgets = viewer.window._qt_window.findChildren(QWidget, panel_name(name))
+    dock = _dock_of(widgets[0]) if widgets else None
+    if dock is None:
+        dock, _ = viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
+    dock.show()
+    dock.raise_()
+
+
 class WorkspaceOpener(QWidget):
     """What the menu entry makes: it opens the workspace and goes.
 
@@ -45,9 +57,15 @@ class WorkspaceOpener(QWidget):
 
     def _on_shown(self) -> None:
         viewer = getattr(self._viewer, "__wrapped__", self._viewer)
-        dock = self.parent()
-        while dock is not None and not isinstance(dock, QDockWidget):
-            dock = dock.parent()
+        dock = _dock_of(self)
         if dock is not None:
             viewer.window.remove_dock_widget(dock)
         open_workspace(viewer)
+
+
+def _dock_of(widget: QWidget) -> QDockWidget | None:
+    """The dock a widget stands in."""
+    parent = widget.parent()
+    while parent is not None and not isinstance(parent, QDockWidget):
+        parent = parent.parent()
+    return parent

@@ -84,12 +84,24 @@ def cut_mask(
     spacing_mm: float = PATCH_SPACING,
 ) -> NDArray[np.bool_]:
     """Cut the patch of a mask, (z, y, x) bool on the volume's grid; nothing lies beyond it."""
+    return cut_mask_share(volume, mask, centre_mm, shape=shape, spacing_mm=spacing_mm) >= 0.5
+
+
+def cut_mask_share(
+    volume: Volume,
+    mask: NDArray[np.bool_],
+    centre_mm: ArrayLike,
+    *,
+    shape: tuple[int, int, int] = PATCH_SHAPE,
+    spacing_mm: float = PATCH_SPACING,
+) -> NDArray[np.float32]:
+    """How far each sample of the patch lies in the mask, 0 to 1, by trilinear interpolation."""
     if mask.shape != volume.shape:
         raise ValueError(f"The mask must have the volume's shape {volume.shape}; got {mask.shape}.")
     grid = grid_around(volume, _position(centre_mm), shape, spacing_mm)
     start, box = _box_of(mask, grid.voxels())
     grid = replace(grid, offset=grid.offset - start)
-    return _interpolate(box.astype(np.float32), grid, "grid-constant") >= 0.5
+    return _interpolate(box.astype(np.float32), grid, "grid-constant")
 
 
 def _position(centre_mm: ArrayLike) -> tuple[float, float, float]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_vaemed.data.index import NoduleIndex
 from napari_vaemed.data.nodule import NoduleRecord
 from napari_vaemed.data.posterior import Posterior
-from napari_vaemed.distances.gaussian import wasserstein2
-
-Distance = Callable[[Posterior, Posterior], NDArray[np.float64]]
+from napari_vaemed.distances.gaussian import bhattacharyya_coefficient, wasserstein2
+from napari_vaemed.distances.properties import Distance
+from napari_vaemed.retrieval.search import Searchable, prepare, search
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,16 @@ class Neighbour:
         True if it is of the patient (or the series) that the query is of.
     row : int
         Its place in the index.
+    similarity : float or None
+        Overlap of the two posteriors, 0 to 1 (Bhattacharyya coefficient), whatever the distance;
+        None where they were not compared.
     """
 
     record: NoduleRecord
     distance: float
     same_patient: bool
     row: int
+    similarity: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,21 +75,28 @@ def nearest(
     query: Posterior,
     *,
     k: int = 10,
-    distance: Distance = wasserstein2,
+    distance: Distance[Posterior] = wasserstein2,
     patient: str | None = None,
     series_uid: str | None = None,
     exclude_patient: str | None = None,
+    diameter_mm: tuple[float, float] | None = None,
     model_sha256: str | None = None,
 ) -> tuple[Neighbour, ...]:
     """Give the ``k`` known nodules nearest to one posterior, nearest first.
 
+    Fewer only where fewer are left by the filters, which search heeds from the start.
+
     Parameters
     ----------
     query : Posterior of shape (d,)
+    distance : function
+        One of `napari_vaemed.distances.DISTANCES`, or another such function.
     patient, series_uid : str or None
         Of the query, only to mark neighbours of the same patient.
     exclude_patient : str or None
         Leave this patient's nodules out.
+    diameter_mm : (lowest, highest) or None
+        Only nodules of such a diameter.
     model_sha256 : str or None
         Of the model that made the query; refused if it is not the index's.
 
@@ -95,8 +106,25 @@ def nearest(
         If query and index come from different models.
     """
     _same_model(index, query, model_sha256)
-    apart = distance(query, index.posterior)[0]
-    return _ranked(index, apart, k, patient, series_uid, exclude_patient)
+    allowed = np.ones(len(index), bool)
+    if exclude_patient is not None:
+        allowed &= [record.patient != exclude_patient for record in index.records]
+    if diameter_mm is not None:
+        low, high = diameter_mm
+        allowed &= [low <= record.diameter_mm <= high for record in index.records]
+    hits = search(_prepared(index.posterior, distance), query, k, allowed=allowed)
+    rows = hits.rows[0][hits.rows[0] >= 0]
+    apart, similarity = hits.distances[0].tolist(), _overlap(query, index.posterior[rows])
+    return tuple(
+        Neighbour(
+            index.records[row],
+            apart[place],
+            _same_patient(index.records[row], patient, series_uid),
+            row,
+            similarity[place],
+        )
+        for place, row in enumerate(rows.tolist())
+    )
 
 
 def nearest_by_volume(
@@ -115,9 +143,21 @@ def nearest_by_volume(
     """
     if not volume_mm3 > 0:
         raise ValueError(f"The volume must be a positive number of mm³; got {volume_mm3}.")
+    if k < 1:
+        raise ValueError(f"At least one neighbour must be asked for; got k={k}.")
     known = [r.clicked_mm3 or np.pi / 6 * r.diameter_mm**3 for r in index.records]
     apart = np.abs(np.log(known) - np.log(volume_mm3))
-    return _ranked(index, apart, k, patient, series_uid, exclude_patient)
+    records = index.records
+    rows = [r for r in np.argsort(apart, kind="stable") if records[r].patient != exclude_patient]
+    return tuple(
+        Neighbour(
+            records[row],
+            float(apart[row]),
+            _same_patient(records[row], patient, series_uid),
+            int(row),
+        )
+        for row in rows[:k]
+    )
 
 
 def vote(neighbours: Sequence[Neighbour]) -> Vote:
@@ -142,26 +182,21 @@ def _same_model(index: NoduleIndex, query: Posterior, model_sha256: str | None) 
         )
 
 
-def _ranked(
-    index: NoduleIndex,
-    apart: NDArray[np.float64],
-    k: int,
-    patient: str | None,
-    series_uid: str | None,
-    exclude_patient: str | None,
-) -> tuple[Neighbour, ...]:
-    if k < 1:
-        raise ValueError(f"At least one neighbour must be asked for; got k={k}.")
-    found: list[Neighbour] = []
-    for place in np.argsort(apart, kind="stable"):
-        row = int(place)
-        record = index.records[row]
-        if exclude_patient is not None and record.patient == exclude_patient:
-            continue
-        same = (patient is not None and record.patient == patient) or (
-            series_uid is not None and record.series_uid == series_uid
-        )
-        found.append(Neighbour(record, float(apart[row]), same, row))
-        if len(found) == k:
-            break
-    return tuple(found)
+@lru_cache(maxsize=2)
+def _prepared(known: Posterior, distance: Distance[Posterior]) -> Searchable:
+    """The index in use, prepared once."""
+    return prepare(known, distance)
+
+
+def _overlap(query: Posterior, known: Posterior) -> list[float] | list[None]:
+    """Similarity of each of the known; of the points of an autoencoder there is none."""
+    if not ((query.sd > 0).all() and (known.sd > 0).all()):
+        return [None] * len(known)
+    similarity: list[float] = bhattacharyya_coefficient(query, known)[0].tolist()
+    return similarity
+
+
+def _same_patient(record: NoduleRecord, patient: str | None, series_uid: str | None) -> bool:
+    return (patient is not None and record.patient == patient) or (
+        series_uid is not None and record.series_uid == series_uid
+    )

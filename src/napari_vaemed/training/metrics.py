@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import f1_score, roc_auc_score, roc_curve
+
+Measure = Callable[[NDArray[np.bool_], NDArray], float]
 
 
 def auc(positive: NDArray[np.bool_], score: NDArray) -> float:
@@ -29,3 +33,39 @@ def knn_score(apart: NDArray, positive: NDArray[np.bool_], *, k: int = 20) -> ND
     nearest = np.argsort(apart, axis=1, kind="stable")[:, :k]
     weight = 1.0 / (np.arange(1, k + 1) + 5.0)
     return positive[nearest] @ weight / weight.sum()
+
+
+def f1(positive: NDArray[np.bool_], called: NDArray[np.bool_]) -> float:
+    """Harmonic mean of precision and recall; 0 where nothing is called positive."""
+    return float(f1_score(positive, called, zero_division=0.0))
+
+
+def best_threshold(positive: NDArray[np.bool_], score: NDArray) -> float:
+    """The score from which on to call positive for the highest sensitivity plus specificity."""
+    false_share, true_share, threshold = roc_curve(positive, score)
+    return float(threshold[np.argmax(true_share - false_share)])
+
+
+def bootstrap_interval(
+    measure: Measure,
+    positive: NDArray[np.bool_],
+    score: NDArray,
+    groups: Sequence[str],
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """2.5th and 97.5th percentile of a measure when whole groups are drawn with replacement.
+
+    Draws in which one class is missing are left out.
+    """
+    names, where = np.unique(groups, return_inverse=True)
+    members = [np.flatnonzero(where == i) for i in range(len(names))]
+    rng = np.random.default_rng(seed)
+    values = []
+    for _ in range(draws):
+        rows = np.concatenate([members[i] for i in rng.integers(len(names), size=len(names))])
+        if positive[rows].any() and not positive[rows].all():
+            values.append(measure(positive[rows], score[rows]))
+    low, high = np.percentile(values, (2.5, 97.5))
+    return float(low), float(high)

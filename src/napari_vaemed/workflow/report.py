@@ -1,4 +1,4 @@
-"""From a path to a report: open, lungs, CLAHE, click, posterior, nearest nodules."""
+"""From a path to a report: open, lungs, CLAHE, slices; click, posterior, nearest nodules."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.io.annotations import annotations_beside
+from napari_vaemed.io.checkpoints import Model
 from napari_vaemed.io.ct import read_ct
 from napari_vaemed.preprocessing.intensity import clahe
 from napari_vaemed.retrieval.neighbours import Neighbour
 from napari_vaemed.segmentation.candidates import most_nodule_like
 from napari_vaemed.segmentation.lungs import NoLungs, lung_ml, segment_lungs
 from napari_vaemed.segmentation.nodules import NoNodule
+from napari_vaemed.workflow.classify import Classified, classify, slice_values, subject_values
 from napari_vaemed.workflow.examine import (
     Described,
     Expert,
@@ -30,7 +32,7 @@ from napari_vaemed.workflow.examine import (
     shipped_expert,
 )
 
-STEPS = ("read", "lungs", "clahe", "nodule", "encode", "neighbours")
+STEPS = ("read", "lungs", "clahe", "nodule", "encode", "neighbours", "classify")
 
 
 @dataclass(eq=False)
@@ -43,6 +45,7 @@ class Examination:
     marked: Marked | None = None
     described: Described | None = None
     expert: Expert | None = None
+    classified: Classified | None = None
     reasons: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -149,6 +152,17 @@ def examine(
     return found
 
 
+def examine_slices(path: Path, model: Model, *, batch: int = 16) -> Work[Examination]:
+    """Open a CT, find its lungs and score its slices; ``batch`` as in `classify.classify`."""
+    yield Progress(f"Reading {path.name}")
+    start = time.perf_counter()
+    volume = yield from read_ct(path)
+    found = Examination(volume, seconds={"read": time.perf_counter() - start})
+    yield from prepare(found, enhance=False)
+    found.classified = yield from classify(volume, found.lungs, model, batch=batch)
+    return found
+
+
 def answer(
     found: Examination, voxel: tuple[float, float, float], *, k: int, expert: Expert
 ) -> Work[None]:
@@ -165,8 +179,8 @@ def answer(
 
 def report(found: Examination) -> dict[str, Any]:
     """The examination as JSON-able values; keys that do not apply are None."""
-    volume, lungs, marked, described = (
-        found.volume, found.lungs, found.marked, found.described,
+    volume, lungs, marked, described, classified = (
+        found.volume, found.lungs, found.marked, found.described, found.classified,
     )  # fmt: skip
     sizes = None if lungs is None else lung_ml(lungs, volume.spacing)
     return {
@@ -177,10 +191,10 @@ def report(found: Examination) -> dict[str, Any]:
         "lung_ml": None if sizes is None else {side: round(ml, 1) for side, ml in sizes.items()},
         "nodule": None if marked is None else _nodule(marked),
         "neighbours": described and [near_values(n) for n in described.neighbours],
+        "slices": None if classified is None else slice_values(classified),
+        "subject": None if classified is None else subject_values(classified),
         "seconds": _seconds(found),
-        "models": None if found.expert is None else [
-            {"name": found.expert.model.name, "sha256": found.expert.model.sha256}
-        ],
+        "models": _models(found) or None,
         "notes": list(volume.notes),
         "reasons": found.reasons,
         "warning": "Research software, not a medical device.",
@@ -193,7 +207,18 @@ def _seconds(found: Examination) -> dict[str, float | None]:
         taken["nodule"] = found.marked.seconds
     if found.described is not None:
         taken.update(found.described.seconds)
+    if found.classified is not None:
+        taken["classify"] = found.classified.seconds
     return {step: None if (s := taken.get(step)) is None else round(s, 4) for step in STEPS}
+
+
+def _models(found: Examination) -> list[dict[str, str]]:
+    used = []
+    if found.expert is not None:
+        used.append((found.expert.model.name, found.expert.model.sha256))
+    if found.classified is not None:
+        used.append((found.classified.model, found.classified.sha256))
+    return [{"name": name, "sha256": sha256} for name, sha256 in used]
 
 
 def _nodule(marked: Marked) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def train(
     checkpoint = out / STATE_FILE
     state = read_training(checkpoint) if resume and checkpoint.is_file() else None
     run = fit(module, samples, epochs=epochs, resume=state, **settings)
-    module = yield from _saved(run, checkpoint, save_every)
+    module = yield from saved(run, checkpoint, save_every)
     flags = {"epochs": epochs, "bench-epochs": bench_epochs, **settings}
     card = model_card(nodules, flags)
     trained = write_model(out / MODEL_FILE, module, card)
@@ -128,7 +128,7 @@ def model_card(nodules: NoduleSet, training: Mapping[str, Any]) -> dict[str, Any
     }
 
 
-def _saved(
+def saved(
     run: Generator[Epoch, None, nn.Module], checkpoint: Path, every: int
 ) -> Generator[Epoch, None, nn.Module]:
     """Pass a training's epochs on, writing its state now and then and at its end."""

@@ -1,4 +1,7 @@
 import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QGuiApplication
 
 from napari_vaemed.plugin.theme import WINDOWS
 from napari_vaemed.plugin.widgets.ct import CTWidget
@@ -13,10 +16,10 @@ def dock(window, qtbot):
 def test_without_a_ct_it_says_what_to_do_and_offers_it(window, qtbot):
     widget = dock(window, qtbot)
     assert widget.is_empty
-    assert [b.text() for b in widget.empty.buttons] == [
-        "Open folder…", "Open file…", "Open sample chest",
-    ]  # fmt: skip
-    assert all(b.toolTip() for b in widget.empty.buttons)
+    assert [b.text() for b in widget.empty.buttons] == ["Open…", "Open sample chest"]
+    offered = widget.empty.buttons[0].menu().actions()
+    assert [action.text() for action in offered] == ["Folder…", "File or zip…"]
+    assert all(each.toolTip() for each in (*widget.empty.buttons, *offered))
 
 
 def test_it_tells_what_was_read(chest, qtbot, idle, small_phantom):
@@ -57,3 +60,82 @@ def test_every_control_has_a_tooltip(chest, qtbot):
     controls = widget.findChildren(QAbstractButton) + widget.findChildren(QAbstractSpinBox)
     own = [c for c in controls if c.objectName() not in ("qt_spinbox_lineedit",)]
     assert [c for c in own if not c.toolTip()] == []
+
+
+PLANES = np.random.default_rng(5).integers(-1000, 400, (12, 20, 18)).astype(np.int16)
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory, write_dicom, write_dose_report):
+    """A CT with a missing slice, a shorter one, and a dose report."""
+    folder = tmp_path_factory.mktemp("scans") / "Murnau"
+    write_dicom(folder / "1", PLANES, SeriesDescription="Gap", leave_out=(4,))
+    write_dicom(folder / "2", PLANES[:9], SeriesDescription="Short")
+    write_dose_report(folder / "3")
+    return folder
+
+
+def docked(window):
+    """The CT dock as the plugin menu opens it."""
+    _, made = window.viewer.window.add_plugin_dock_widget("napari-vaemed", "CT")
+    return made
+
+
+def test_several_series_are_chosen_from_in_the_dock_by_keyboard(window, qtbot, idle, scans):
+    widget = docked(window)
+    window.opening.choose(scans)
+    idle(window)
+    table = widget.chooser.table
+    assert widget.chooser.isVisibleTo(widget)
+    assert table.row == 0
+    assert not table._items[0].icon(0).isNull()
+    qtbot.keyClick(table, Qt.Key.Key_Down)
+    qtbot.keyClick(table, Qt.Key.Key_Return)
+    idle(window)
+    assert not widget.chooser.isVisibleTo(widget)
+    assert not widget.is_empty
+    assert window.case.volume.shape[0] == 9
+    assert widget.others.isVisibleTo(widget)
+    widget.others.click()
+    idle(window)
+    assert widget.chooser.isVisibleTo(widget)
+    qtbot.keyClick(table, Qt.Key.Key_Escape)
+    assert not widget.chooser.isVisibleTo(widget)
+    assert window.case.volume.shape[0] == 9
+
+
+def test_the_dock_opens_by_itself_when_another_one_asked_and_there_is_a_choice(window, idle, scans):
+    docks = window.viewer.window.dock_widgets
+    window.viewer.window.add_plugin_dock_widget("napari-vaemed", "Lungs")
+    window.opening.choose(scans / "1")
+    idle(window)
+    assert set(docks) == {"Lungs (napari-vaemed)"}
+    for _ in range(2):
+        window.opening.choose(scans)
+        idle(window)
+        assert set(docks) == {"Lungs (napari-vaemed)", "CT (napari-vaemed)"}
+
+
+def test_the_report_stands_in_a_fold_and_warnings_beside_the_numbers(window, qtbot, idle, scans):
+    widget = docked(window)
+    window.open(scans / "1")
+    idle(window)
+    intake = window.case.volume.intake
+    assert intake.missing == 1
+    assert "1 slice is missing" in widget.warnings.text()
+    assert widget.warnings.isVisibleTo(widget)
+    assert not widget.others.isVisibleTo(widget)
+    assert not widget.intake.text.isVisibleTo(widget)
+    widget.intake.head.click()
+    assert widget.intake.text.isVisibleTo(widget)
+    widget.intake.copy_button.click()
+    assert QGuiApplication.clipboard().text() == "\n".join(intake.lines())
+    kept = window.case.layer.metadata["napari_vaemed"]["intake"]
+    assert kept == intake.as_dict()
+    assert type(kept) is dict
+
+
+def test_a_scan_without_a_report_shows_no_fold(chest, qtbot):
+    widget = dock(chest, qtbot)
+    assert not widget.intake.isVisibleTo(widget)
+    assert not widget.warnings.isVisibleTo(widget)

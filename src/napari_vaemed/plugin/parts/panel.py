@@ -9,6 +9,7 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
+    QMenu,
     QPushButton,
     QScrollArea,
     QSizePolicy,
@@ -20,8 +21,9 @@ from qtpy.QtWidgets import (
 from napari_vaemed.plugin.parts.message import MessageLine
 from napari_vaemed.plugin.parts.status import StatusStrip
 
-Offer = tuple[str, str, Callable[[], object]]
-"""A button in an empty dock: its text, its tooltip, and what it does."""
+Act = Callable[[], object]
+Offer = tuple[str, str, "Act | tuple[Offer, ...]"]
+"""A button: its text, its tooltip, and what it does, or the offers of the menu it opens."""
 
 
 class Panel(QWidget):
@@ -37,6 +39,7 @@ class Panel(QWidget):
 
     def __init__(self, title: str, strip: StatusStrip, style: Callable[[], str]) -> None:
         super().__init__()
+        self.setObjectName(panel_name(title))
         self._style = style
         self.title = label(title, "title")
         self.subject = label("", "quiet")
@@ -50,6 +53,8 @@ class Panel(QWidget):
         self._pages = QStackedWidget()
         self._pages.addWidget(_scrolling(self.body))
         self._pages.addWidget(self.empty)
+        self._under = 0
+        self._instead: QWidget | None = None
         layout = QVBoxLayout(self)
         layout.setContentsMargins(10, 8, 8, 6)
         for widget in (self.title, self.subject, self.message):
@@ -77,12 +82,26 @@ class Panel(QWidget):
         """Show a hint and its buttons instead of the body; without a text show the body."""
         if text:
             self.empty.offer(text, offers)
-        self._pages.setCurrentIndex(1 if text else 0)
+        self._under = 1 if text else 0
+        self._turn_page()
+
+    def show_instead(self, widget: QWidget | None) -> None:
+        """Show a widget in the place of body and hint for a while; None brings them back."""
+        if widget is not None and self._pages.indexOf(widget) < 0:
+            self._pages.addWidget(widget)
+        self._instead = widget
+        self._turn_page()
 
     @property
     def is_empty(self) -> bool:
         """Whether the hint is shown."""
         return bool(self._pages.currentIndex() == 1)
+
+    def _turn_page(self) -> None:
+        if self._instead is None:
+            self._pages.setCurrentIndex(self._under)
+        else:
+            self._pages.setCurrentWidget(self._instead)
 
     def restyle(self) -> None:
         """Take the colours of the window's theme."""
@@ -126,6 +145,11 @@ class EmptyState(QWidget):
             self._column.insertWidget(3 + place, made, 0, Qt.AlignmentFlag.AlignHCenter)
 
 
+def panel_name(title: str) -> str:
+    """Qt's name of the panel with this title, to find it in a window."""
+    return f"vaemed {title}"
+
+
 def label(text: str, kind: str = "") -> QLabel:
     """A text of one of the style sheet's kinds."""
     made = QLabel(text)
@@ -135,16 +159,37 @@ def label(text: str, kind: str = "") -> QLabel:
 
 
 def button(
-    text: str, tooltip: str, act: Callable[[], object], kind: str = "", *, holds: bool = False
+    text: str,
+    tooltip: str,
+    act: Act | tuple[Offer, ...],
+    kind: str = "",
+    *,
+    holds: bool = False,
 ) -> QPushButton:
-    """A button with its tooltip; one that ``holds`` stays down, and its slot is its own affair."""
+    """A button with its tooltip; one that ``holds`` stays down, and its slot is its own affair.
+
+    Offers instead of an act make a menu under it.
+    """
     made = QPushButton(text)
     made.setToolTip(tooltip)
     made.setCheckable(holds)
     if kind:
         made.setProperty("kind", kind)
-    made.clicked.connect(lambda _=False: act())
+    if callable(act):
+        made.clicked.connect(lambda _=False: act())
+    else:
+        made.setMenu(_menu(act, made))
     return made
+
+
+def _menu(offers: tuple[Offer, ...], parent: QWidget) -> QMenu:
+    menu = QMenu(parent)
+    menu.setToolTipsVisible(True)
+    for text, tooltip, act in offers:
+        action = menu.addAction(text)
+        action.setToolTip(tooltip)
+        action.triggered.connect(lambda _=False, act=act: act())
+    return menu
 
 
 def beside(*widgets: QWidget) -> QHBoxLayout:

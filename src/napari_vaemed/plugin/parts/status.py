@@ -29,8 +29,8 @@ class StatusStrip(QWidget):
         self.caution = QLabel(RESEARCH_ONLY)
         self.caution.setProperty("kind", "quiet")
         self.caution.setToolTip(
-            "Nothing shown here may be used to diagnose or to treat. The model was trained on a "
-            "public set of nodules and makes mistakes."
+            "Nothing shown here may be used to diagnose or to treat. The models were trained on "
+            "public data and make mistakes."
         )
         self.doing = QLabel()
         self.bar = QProgressBar()
@@ -53,6 +53,7 @@ class StatusStrip(QWidget):
         job = self._jobs.shown
         self._progress.setVisible(job is not None)
         if job is None:
+            self.updateGeometry()  # else the room of the bar sometimes stays
             return
         step = job.step
         self.doing.setText(step.doing or job.title)

@@ -12,6 +12,12 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 class NumberTable(QTableWidget):
     """Rows of values under headings with units; Ctrl+C copies it.
 
+    Parameters
+    ----------
+    headings : sequence of str
+    most : int
+        How many rows are in sight at once.
+
     Signals
     -------
     chosen : int
@@ -20,8 +26,11 @@ class NumberTable(QTableWidget):
 
     chosen = Signal(int)
 
-    def __init__(self, headings: Sequence[str], parent: QWidget | None = None) -> None:
+    def __init__(
+        self, headings: Sequence[str], parent: QWidget | None = None, *, most: int = 6
+    ) -> None:
         super().__init__(0, len(headings), parent)
+        self._most = most
         self.setHorizontalHeaderLabels(list(headings))
         self.verticalHeader().hide()
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -55,12 +64,22 @@ class NumberTable(QTableWidget):
                 if c == 0 and colours:
                     item.setData(Qt.ItemDataRole.DecorationRole, _spot(colours[r]))
                 self.setItem(r, c, item)
-        if selected is None:
-            self.clearSelection()
-        else:
-            self.selectRow(selected)
         self._fit()
         self._filling = False
+        self.choose(selected)
+
+    def choose(self, row: int | None) -> None:
+        """Show a row as chosen, or none, without saying so."""
+        self._filling = True
+        if row is None:
+            self.clearSelection()
+        else:
+            self.selectRow(row)
+        self._filling = False
+
+    def copy(self) -> None:
+        """Put the table into the clipboard."""
+        QGuiApplication.clipboard().setText(self.as_text())
 
     def as_text(self) -> str:
         """The table with tabs between cells."""
@@ -74,12 +93,12 @@ class NumberTable(QTableWidget):
     def keyPressEvent(self, event: object) -> None:
         """Copy the table."""
         if event.matches(QKeySequence.StandardKey.Copy):  # type: ignore[attr-defined]
-            QGuiApplication.clipboard().setText(self.as_text())
+            self.copy()
         else:
             super().keyPressEvent(event)
 
     def _fit(self) -> None:
-        rows = min(max(self.rowCount(), 1), 6)
+        rows = min(max(self.rowCount(), 1), self._most)
         height = self.horizontalHeader().sizeHint().height() + 4
         height += rows * self.verticalHeader().defaultSectionSize()
         self.setFixedHeight(height)

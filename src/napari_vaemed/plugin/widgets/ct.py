@@ -1,4 +1,4 @@
-"""Open a CT, see what was read, choose how to look at it."""
+"""Open a CT, of several choose one, see what was read and done, choose how to look at it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QLabel, QPushButton, QWi
 
 from napari_vaemed.plugin import work
 from napari_vaemed.plugin.cases import Case
+from napari_vaemed.plugin.chooser import Chooser, head_of, rows_of
 from napari_vaemed.plugin.docks import (
     NO_CT,
     Wiring,
-    open_file,
-    open_folder,
     open_offers,
     strip_of,
     style_of,
 )
+from napari_vaemed.plugin.intake_fold import IntakeFold, paragraphs
 from napari_vaemed.plugin.parts.panel import Panel, button, in_grid, label
 from napari_vaemed.plugin.session import session_of
 from napari_vaemed.plugin.theme import WINDOWS, Window
@@ -26,29 +26,34 @@ AXES = ("z (slices)", "y (rows)", "x (columns)")
 
 
 class CTWidget(Panel):
-    """Open a folder, a file or the sample; facts about it; HU windows and 3-D."""
+    """Open a folder, a file or the sample; what was read and done to it; HU windows and 3-D."""
 
     def __init__(self, napari_viewer: object) -> None:
         self.session = session_of(napari_viewer)
         super().__init__("CT", strip_of(self.session), partial(style_of, self.session))
         self._build_open()
         self._build_facts()
+        self._build_intake()
         self._build_windows()
         self._build_spacing()
         self.body.addStretch(1)
+        self.chooser: Chooser | None = None
         Wiring(self, self.session, "ct")
+        self.session.opening.choice_changed.connect(self._on_choice_changed)
         self.session.case_changed.connect(self._on_case_changed)
         self.session.views.window_changed.connect(self._on_window_changed)
         self.session.viewer.dims.events.ndisplay.connect(self._on_ndisplay)
         self._on_case_changed()
+        self._on_choice_changed()
 
     def _build_open(self) -> None:
-        session = self.session
-        self.add(
-            button("Folder…", "Open a folder of DICOM slices", lambda: open_folder(session)),
-            button("File…", "Open a NIfTI, NRRD, MHA or DICOM file", lambda: open_file(session)),
-            button("Sample", "Make a synthetic chest CT", session.open_sample),
+        self.add(*(button(*offer) for offer in open_offers(self.session)))
+        self.others = button(
+            "Choose another series…",
+            "Show the other series found where this CT was read from",
+            self._on_others,
         )
+        self.add(self.others)
 
     def _build_facts(self) -> None:
         self.heading("What was read")
@@ -70,10 +75,14 @@ class CTWidget(Panel):
             value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             self._facts.addRow(label(name, "quiet"), value)
         self.add(facts)
-        self.notes = label("", "quiet")
-        self.notes.setWordWrap(True)
-        self.notes.setToolTip("What the reader found worth saying of this scan")
-        self.add(self.notes)
+        self.warnings = label("", "warning")
+        self.warnings.setWordWrap(True)
+        self.warnings.setToolTip("What the reader found worth a look before trusting the numbers")
+        self.add(self.warnings)
+
+    def _build_intake(self) -> None:
+        self.intake = IntakeFold()
+        self.add(self.intake)
 
     def _build_windows(self) -> None:
         self.heading("Window (HU)")
@@ -123,6 +132,29 @@ class CTWidget(Panel):
         )  # fmt: skip
         self.add(self.ask)
 
+    def _on_choice_changed(self) -> None:
+        choice = self.session.opening.choice
+        if choice is None:
+            self.show_instead(None)
+            return
+        if self.chooser is None:
+            self.chooser = self._make_chooser()
+        selected = choice.usable[0] if choice.usable else None
+        self.chooser.offer(head_of(choice.series), rows_of(choice.series), selected)
+        self.show_instead(self.chooser)
+        self.chooser.table.setFocus()
+
+    def _make_chooser(self) -> Chooser:
+        opening, made = self.session.opening, Chooser()
+        made.opened.connect(opening.take)
+        made.put_away.connect(opening.put_away)
+        opening.pictured.connect(made.show_picture)
+        return made
+
+    def _on_others(self) -> None:
+        if self.session.case is not None:
+            self.session.opening.choose_another(self.session.case.layer)
+
     def _on_case_changed(self) -> None:
         case, waiting = self.session.case, self.session.waiting
         self.ask.setVisible(waiting is not None)
@@ -133,19 +165,29 @@ class CTWidget(Panel):
             )
             return
         self.say_empty()
-        if case is None:
-            return
+        if case is not None:
+            self._tell(case)
+            self._on_window_changed()
+
+    def _tell(self, case: Case) -> None:
         volume = case.volume
         z, y, x = volume.shape
         dz, dy, dx = volume.spacing
         self.shape.setText(f"{x} × {y} × {z} slices")
         self.spacing.setText(f"{dx:.3g} × {dy:.3g} × {dz:.3g} mm")
         self.extent.setText(f"{x * dx:.0f} × {y * dy:.0f} × {z * dz:.0f} mm")
-        self._ask_range(case)
         self.axes.setText(volume.stored_axes)
-        self.notes.setText("\n".join(f"• {note}" for note in volume.notes))
-        self.notes.setVisible(bool(volume.notes))
-        self._on_window_changed()
+        intake = volume.intake
+        warnings = volume.notes if intake is None else intake.findings
+        self.warnings.setText(paragraphs(warnings))
+        self.warnings.setVisible(bool(warnings))
+        self.intake.tell(() if intake is None else intake.lines())
+        several = intake is not None and bool(intake.left_out)
+        self.others.setVisible(several and self.session.opening.came_from(case.layer) is not None)
+        if intake is None:
+            self._ask_range(case)
+        else:
+            self._on_range(case, intake.hu_range)
 
     def _ask_range(self, case: Case) -> None:
         self.hu.setText("…")

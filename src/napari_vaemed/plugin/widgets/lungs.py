@@ -7,14 +7,16 @@ from pathlib import Path
 
 from qtpy.QtWidgets import QCheckBox, QFileDialog
 
+from napari_vaemed.data.labels import LUNG_NAMES
 from napari_vaemed.plugin import work
 from napari_vaemed.plugin.docks import NO_CT, Wiring, open_offers, strip_of, style_of
 from napari_vaemed.plugin.parts.panel import Panel, button, label
 from napari_vaemed.plugin.parts.table import NumberTable
+from napari_vaemed.plugin.scans import identity_source
 from napari_vaemed.plugin.session import session_of
 from napari_vaemed.plugin.theme import BLUE, MIDDLE, SKY
 
-MASKS = "NIfTI (*.nii.gz);;NRRD (*.nrrd);;MetaImage (*.mha)"
+MASKS = "NIfTI (*.nii.gz);;NRRD (*.nrrd);;MetaImage (*.mha);;DICOM SEG (*.dcm)"
 
 HINTS = {
     "new": "Press Prepare to find the lungs.",
@@ -54,7 +56,14 @@ class LungsWidget(Panel):
         case = self.session.case
         if case is None or case.lungs is None:
             return
-        task = partial(work.write_mask, Path(path), case.lungs, case.volume)
+        try:
+            identity = identity_source(path, case.volume)
+        except ValueError as reason:
+            self.session.say("lungs", f"Not saved: {reason}", "error")
+            return
+        task = partial(
+            work.write_mask, Path(path), case.lungs, case.volume, LUNG_NAMES, identity
+        )
         job = self.session.start(case, task, "Saving the lung mask", "save lungs", "read")
         job.returned.connect(self._on_saved)
         job.failed.connect(partial(self.session.fail, "lungs", "Not saved"))

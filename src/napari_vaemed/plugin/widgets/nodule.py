@@ -14,6 +14,7 @@ from napari_vaemed.plugin.cases import Finding
 from napari_vaemed.plugin.docks import NO_CT, Wiring, open_offers, strip_of, style_of
 from napari_vaemed.plugin.parts.panel import Panel, button, label
 from napari_vaemed.plugin.parts.table import NumberTable
+from napari_vaemed.plugin.scans import identity_source
 from napari_vaemed.plugin.session import session_of
 from napari_vaemed.plugin.theme import finding_colour
 
@@ -23,7 +24,7 @@ EXPLAINED = (
     "the same slice (RECIST). Vol.: voxels of the mask. HU: their mean.\n"
     "Ctrl+C copies the table."
 )
-MASKS = "NIfTI (*.nii.gz);;NRRD (*.nrrd);;MetaImage (*.mha)"
+MASKS = "NIfTI (*.nii.gz);;NRRD (*.nrrd);;MetaImage (*.mha);;DICOM SEG (*.dcm)"
 
 
 class NoduleWidget(Panel):
@@ -101,7 +102,12 @@ class NoduleWidget(Panel):
         if case is None or not case.findings:
             return
         masks = [(f.label, f.marked.mask) for f in case.findings]
-        task = partial(work.write_findings, Path(path), masks, case.volume)
+        try:
+            identity = identity_source(path, case.volume)
+        except ValueError as reason:
+            self.session.say("nodule", f"Not saved: {reason}", "error")
+            return
+        task = partial(work.write_findings, Path(path), masks, case.volume, identity)
         job = self.session.start(case, task, "Saving the masks", "save masks", "read")
         job.returned.connect(partial(self._on_saved, [f.marked for f in case.findings]))
         job.failed.connect(partial(self.session.fail, "nodule", "Not saved"))

@@ -1,0 +1,283 @@
+"""Exact nearest posteriors by any distance: sort out by a matrix product, then ask the distance.
+
+First the known posteriors with the lowest scores (`napari_vaemed.retrieval.forms`) are asked in
+float64. If no other can be nearer than the k-th of them, that is the answer; else all that can be
+are asked as well, a block at a time. So the answer is that of the distance itself, to the last
+digit and in the same order, whatever the score was good for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_vaemed.data.posterior import Posterior
+from napari_vaemed.distances.properties import Distance
+from napari_vaemed.retrieval.features import BLOCK, Features, Singles, make_features
+from napari_vaemed.retrieval.forms import FORMS
+from napari_vaemed.retrieval.scores import below, lowest, part
+
+QUERIES = 512
+"""Queries that go through an index together."""
+
+_SLACK = 1e-6  # of a limit: far above the error of float64, far below what it costs to ask more
+
+
+_CROWD = 0.5  # of a block's rows: then all are asked together, without picking them out
+
+
+@dataclass(frozen=True, eq=False)
+class Searchable:
+    """Known posteriors prepared for search by one distance.
+
+    Parameters
+    ----------
+    posterior : Posterior of shape (m, d)
+    distance : function
+    features : Features or None
+        None if the distance has no form; then all is asked directly.
+    """
+
+    posterior: Posterior
+    distance: Distance[Posterior]
+    features: Features | None
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """The nearest of each query.
+
+    Parameters
+    ----------
+    rows : (n, k) int64
+        Nearest first, of equals the first in the index; −1 where fewer than k were allowed.
+    distances : (n, k) float64
+        inf where the row is −1.
+    asked : int
+        How many pairs the distance itself was computed for.
+    """
+
+    rows: NDArray[np.int64]
+    distances: NDArray[np.float64]
+    asked: int
+
+
+def prepare(
+    known: Posterior, distance: Distance[Posterior], *, keep: bool = True, device: str = "cpu"
+) -> Searchable:
+    """Make known posteriors searchable.
+
+    Parameters
+    ----------
+    keep : bool
+        Hold the features in memory (two to seven times the size of the posteriors). False makes
+        them anew, block by block, at each search: for one search, and for posteriors mapped from
+        a file that is larger than memory.
+    device : str
+        "cpu", or a CUDA device for features and scores, or "faiss" to leave the scores to FAISS;
+        distances are asked on the CPU.
+    """
+    form = FORMS.get(distance)
+    if form is None or not len(known):
+        return Searchable(known, distance, None)
+    return Searchable(
+        known, distance, make_features(form, known, keep=keep or device != "cpu", device=device)
+    )
+
+
+def search(
+    known: Searchable,
+    query: Posterior,
+    k: int,
+    *,
+    allowed: NDArray[np.bool_] | None = None,
+    shortlist: int | None = None,
+) -> Hits:
+    """Give the ``k`` nearest known posteriors of each query, exactly.
+
+    Parameters
+    ----------
+    query : Posterior of shape (n, d) or (d,)
+    allowed : (m,) or (n, m) bool or None
+        Which known posteriors may be given at all, for all queries or for each.
+    shortlist : int or None
+        How many are asked at first; default max(50, 4k).
+
+    Raises
+    ------
+    ValueError
+        If ``k`` is not positive or ``allowed`` does not fit.
+    """
+    query = query[:]
+    _check(known, query, k, allowed)
+    k = min(k, len(known.posterior))
+    parts = []
+    for start in range(0, len(query), QUERIES):
+        some = slice(start, start + QUERIES)
+        mask = allowed[some] if allowed is not None and allowed.ndim == 2 else allowed
+        parts.append(_search(known, query[some], k, mask, shortlist or max(50, 4 * k)))
+    rows = np.concatenate([part.rows for part in parts])
+    distances = np.concatenate([part.distances for part in parts])
+    return Hits(rows, distances, sum(part.asked for part in parts))
+
+
+def search_parts(parts: Sequence[Searchable], query: Posterior, k: int) -> Hits:
+    """`search` in an index that lies in several parts; rows are counted through."""
+    found = [search(part, query, k) for part in parts]
+    starts = np.cumsum([0, *(len(part.posterior) for part in parts[:-1])])
+    distances = np.concatenate([hits.distances for hits in found], axis=1)
+    rows = np.concatenate(
+        [np.where(h.rows < 0, -1, h.rows + start) for h, start in zip(found, starts, strict=True)],
+        axis=1,
+    )
+    order = np.lexsort((rows, distances), axis=1)[:, :k]
+    return Hits(
+        np.take_along_axis(rows, order, axis=1),
+        np.take_along_axis(distances, order, axis=1),
+        sum(hits.asked for hits in found),
+    )
+
+
+def _search(
+    known: Searchable,
+    query: Posterior,
+    k: int,
+    allowed: NDArray[np.bool_] | None,
+    shortlist: int,
+) -> Hits:
+    nearest = _Nearest(known, query, k)
+    if known.features is None:
+        nearest.ask_all(allowed)
+        return nearest.hits()
+    vectors, offset = known.features.of_query(query)
+    count = min(shortlist, len(known.posterior))
+    scores, rows = lowest(known.features, vectors, count, allowed)
+    nearest.ask_first(rows)
+    if count < len(known.posterior):
+        full = rows.min(axis=1) >= 0
+        # Whoever is not on the shortlist scores no less than all who are.
+        limits = nearest.limits(np.arange(len(query)), offset)
+        unsure = np.flatnonzero(full & (scores.max(axis=1) <= limits))
+        if len(unsure):
+            nearest.ask_possible(unsure, vectors, offset, allowed)
+    return nearest.hits()
+
+
+class _Nearest:
+    """The k nearest of each query among those asked so far."""
+
+    def __init__(self, known: Searchable, query: Posterior, k: int) -> None:
+        self.known, self.query, self.asked = known, query, 0
+        self.distances = np.full((len(query), k), np.inf)
+        self.rows = np.full((len(query), k), -1, np.int64)
+
+    def hits(self) -> Hits:
+        return Hits(self.rows, self.distances, self.asked)
+
+    def limits(self, numbers: NDArray[np.int_], offset: NDArray[np.float64]) -> Singles:
+        """Scores above which nothing is as near as the k-th nearest so far, less the offset."""
+        assert self.known.features is not None
+        reach = self.known.features.form.reach(self.distances[numbers, -1])
+        slack = _SLACK * (np.abs(reach) + np.abs(offset[numbers]))
+        with np.errstate(over="ignore"):  # a limit beyond float32 is no limit
+            limit = (reach - offset[numbers] + slack).astype(np.float32)
+        return np.nextafter(limit, np.float32(np.inf))
+
+    def ask_first(self, rows: NDArray[np.int64]) -> None:
+        """Compute the distances of each query to rows of its own (n, some); −1 is none."""
+        apart = self.known.distance(self.query, self.known.posterior[rows])
+        self.asked += rows.size
+        apart = np.where(rows < 0, np.inf, apart)
+        order = np.lexsort((rows, apart), axis=1)[:, : self.rows.shape[1]]
+        self.distances = np.take_along_axis(apart, order, axis=1)
+        found = np.take_along_axis(rows, order, axis=1)
+        self.rows = np.where(self.distances < np.inf, found, -1)
+
+    def ask(self, number: int, rows: NDArray[np.int64], farthest: float) -> None:
+        """Compute the distances of one query to some rows and keep the nearest.
+
+        What is sure to be farther than ``farthest`` need not be asked.
+        """
+        assert self.known.features is not None
+        bound, query = self.known.features.form.bound, self.query[[number]]
+        if bound is not None and len(rows):
+            rows = rows[bound(query, self.known.posterior[rows])[0] <= farthest]
+        if len(rows):
+            self._keep(number, self.known.distance(query, self.known.posterior[rows])[0], rows)
+
+    def ask_all(self, allowed: NDArray[np.bool_] | None) -> None:
+        """Compute all distances, block by block."""
+        for start in range(0, len(self.known.posterior), BLOCK):
+            place = slice(start, start + BLOCK)
+            apart = self.known.distance(self.query, self.known.posterior[place])
+            if allowed is not None:
+                apart = np.where(allowed[..., place], apart, np.inf)
+            self._keep_block(np.arange(len(apart)), apart, start)
+
+    def ask_possible(
+        self,
+        numbers: NDArray[np.int_],
+        vectors: Singles,
+        offset: NDArray[np.float64],
+        allowed: NDArray[np.bool_] | None,
+    ) -> None:
+        """Ask anew all rows that the scores do not rule out for some queries."""
+        assert self.known.features is not None
+        form = self.known.features.form
+        limits, farthest = self.limits(numbers, offset), self.distances[numbers, -1]
+        self.distances[numbers], self.rows[numbers] = np.inf, -1
+        vectors = vectors[numbers]
+        if allowed is not None and allowed.ndim == 2:
+            allowed = allowed[numbers]
+        for place in self.known.features.places():
+            block = self.known.features.at(place)
+            possible = below(vectors, block, limits, part(allowed, place))
+            crowded = (possible.mean(axis=1) > _CROWD) & (form.bound is None)
+            if crowded.any():
+                apart = self.known.distance(
+                    self.query[numbers[crowded]], self.known.posterior[place]
+                )
+                self._keep_block(
+                    numbers[crowded], np.where(possible[crowded], apart, np.inf), place.start
+                )
+            for at in np.flatnonzero(~crowded & possible.any(axis=1)):
+                self.ask(numbers[at], place.start + np.flatnonzero(possible[at]), farthest[at])
+            limits = np.minimum(limits, self.limits(numbers, offset))
+            farthest = np.minimum(farthest, self.distances[numbers, -1])
+
+    def _keep_block(
+        self, numbers: NDArray[np.int_], apart: NDArray[np.float64], start: int
+    ) -> None:
+        for number, one in zip(numbers, apart, strict=True):
+            self._keep(number, one, np.arange(start, start + len(one)))
+
+    def _keep(self, number: int, apart: NDArray[np.float64], rows: NDArray[np.int64]) -> None:
+        k = self.distances.shape[1]
+        self.asked += len(rows)
+        near = np.flatnonzero((apart <= self.distances[number, -1]) & (apart < np.inf))
+        if len(near) > 4 * k:
+            farthest = np.partition(apart[near], k - 1)[k - 1]
+            near = near[apart[near] <= farthest]
+        both = np.concatenate([self.distances[number], apart[near]])
+        names = np.concatenate([self.rows[number], rows[near]])
+        order = np.lexsort((names, both))[:k]
+        self.distances[number], self.rows[number] = both[order], names[order]
+
+
+def _check(known: Searchable, query: Posterior, k: int, allowed: NDArray[np.bool_] | None) -> None:
+    if k < 1:
+        raise ValueError(f"At least one neighbour must be asked for; got k={k}.")
+    n, m = len(query), len(known.posterior)
+    if query.mean.shape[1] != known.posterior.mean.shape[1]:
+        raise ValueError(
+            f"The index holds codes of {known.posterior.mean.shape[1]} numbers; this query has "
+            f"{query.mean.shape[1]}. Use the model the index was built with."
+        )
+    if allowed is not None and (allowed.shape not in ((m,), (n, m)) or allowed.dtype != bool):
+        raise ValueError(
+            f"What is allowed must be true or false for {m} known posteriors, or for each of "
+            f"{n} queries; got {allowed.dtype} of shape {allowed.shape}."
+        )

@@ -1,0 +1,175 @@
+"""From one click to a nodule's mask by the click network: look, then look again as it fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
+from torch import nn
+
+from napari_vaemed.data.finding import NoduleMask
+from napari_vaemed.data.volume import Volume
+from napari_vaemed.models.protocols import ClickSegmenter
+from napari_vaemed.models.segmenters.click_net import COARSE_MM, LOOK_SHAPE, fitting_step
+from napari_vaemed.preprocessing.geometry import Grid, grid_around
+from napari_vaemed.preprocessing.patch import cut_patch
+from napari_vaemed.segmentation.nodules import NoNodule
+
+SNAP_MM = 3.0
+LOOKS = 3
+"""At most so many looks after the first."""
+
+SAME_SCALE = 1.25
+LEAST_PRESENCE = 0.5
+FAR_FROM_IT = -20.0
+LOWEST_LEVEL = -2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """What the network says of one look.
+
+    Parameters
+    ----------
+    grid : Grid
+        Where the samples lie in the volume.
+    step : float
+        Millimetres between them.
+    logits : (z, y, x) float32
+        Of each sample being nodule.
+    on_scan : (z, y, x) bool
+        Which samples lie within the scan's voxels.
+    presence : float
+        Logit of there being a nodule in the middle.
+    """
+
+    grid: Grid
+    step: float
+    logits: NDArray[np.float32]
+    on_scan: NDArray[np.bool_]
+    presence: float
+
+    @property
+    def piece(self) -> NDArray[np.bool_]:
+        """The piece of the mask nearest to the middle, none farther than the click may miss."""
+        pieces, count = ndimage.label((self.logits > 0) & self.on_scan)
+        if count == 0:
+            return pieces > 0
+        axes = [np.arange(n) - (n - 1) / 2 for n in self.logits.shape]
+        away = np.sqrt(sum(a**2 for a in np.meshgrid(*axes, indexing="ij"))) * self.step
+        away = np.where(pieces > 0, away, np.inf)
+        nearest = np.unravel_index(np.argmin(away), away.shape)
+        mine: NDArray[np.bool_] = ndimage.binary_fill_holes(pieces == pieces[nearest])
+        radius = (3 / (4 * np.pi) * mine.sum()) ** (1 / 3) * self.step
+        return mine & (away[nearest] <= max(SNAP_MM + self.step, radius))
+
+
+def look(
+    net: nn.Module, volume: Volume, centre_mm: ArrayLike, step: float, turns: int = 1
+) -> Sight:
+    """Show the network the cube around a place, (x, y, z) LPS mm.
+
+    Parameters
+    ----------
+    turns : int
+        Mirrored so many ways (1, 2, 4 or 8), its answers averaged.
+    """
+    grid = grid_around(volume, centre_mm, LOOK_SHAPE, step)
+    patch = cut_patch(volume, centre_mm, shape=LOOK_SHAPE, spacing_mm=step)
+    device = next(net.parameters()).device
+    both = np.stack([patch.hu, patch.measured.astype(np.float32)])
+    ways = [
+        [axis for bit, axis in enumerate((1, 2, 3)) if turn >> bit & 1] for turn in range(turns)
+    ]
+    shown = torch.stack([torch.from_numpy(both).flip(way) for way in ways]).to(device)
+    with torch.inference_mode():
+        logits, presence = cast("ClickSegmenter", net).look(
+            shown[:, :1], shown[:, 1:], torch.full((len(ways),), step, device=device)
+        )
+    back = [one[0].flip([a - 1 for a in way]) for one, way in zip(logits, ways, strict=True)]
+    at = np.moveaxis(grid.voxels(), 0, -1)
+    on_scan = ((at > -0.5) & (at < np.array(volume.shape) - 0.5)).all(axis=-1)
+    mask = torch.stack(back).mean(0).cpu().numpy()
+    return Sight(grid, step, mask, on_scan, float(presence.mean()))
+
+
+def outline_nodule(net: nn.Module, volume: Volume, voxel: ArrayLike) -> NoduleMask:
+    """Mask the nodule at or within 3 mm of a click.
+
+    Parameters
+    ----------
+    net : nn.Module
+        A `ClickSegmenter`, in evaluation mode.
+    voxel : (z, y, x)
+        The click as a fractional voxel index.
+
+    Raises
+    ------
+    NoNodule
+        When the network sees none there.
+    """
+    if not volume.contains(voxel):
+        raise NoNodule("No nodule here: the click lies outside the scan.")
+    sights = sights_of(net, volume, volume.to_world(voxel))
+    presence = float(np.mean([sight.presence for sight in sights]))
+    if 1 / (1 + np.exp(-presence)) < LEAST_PRESENCE or not sights[-1].piece.any():
+        raise NoNodule("No nodule here: this looks like a vessel or another structure.")
+    return mask_of(volume, sights[-1])
+
+
+def sights_of(net: nn.Module, volume: Volume, centre_mm: NDArray[np.float64]) -> list[Sight]:
+    """All looks at a click: a coarse one, then fitting ones around what was seen."""
+    sights = [look(net, volume, centre_mm, COARSE_MM)]
+    for _ in range(LOOKS - 1):
+        last = sights[-1]
+        piece = last.piece
+        if not piece.any():
+            break
+        diameter = (6 / np.pi * piece.sum()) ** (1 / 3) * last.step
+        step = fitting_step(diameter)
+        if len(sights) > 1 and 1 / SAME_SCALE < step / last.step < SAME_SCALE:
+            break
+        middle = last.grid.matrix @ np.argwhere(piece).mean(axis=0) + last.grid.offset
+        sights.append(look(net, volume, volume.to_world(middle), step, turns=2))
+    return sights
+
+
+def mask_of(volume: Volume, sight: Sight) -> NoduleMask:
+    """The scan's voxels that lie in the piece the network marked."""
+    zone = ndimage.binary_dilation(sight.piece, iterations=2)
+    found = np.argwhere(zone)
+    corners = np.array(np.meshgrid(*zip(found.min(0), found.max(0), strict=True))).reshape(3, -1)
+    at = (sight.grid.matrix @ corners).T + sight.grid.offset
+    low = np.floor(at.min(axis=0)).astype(int).clip(0)
+    high = np.minimum(np.ceil(at.max(axis=0)).astype(int) + 1, volume.shape)
+    back = np.linalg.inv(sight.grid.matrix)
+    logits = ndimage.affine_transform(
+        np.where(zone, sight.logits, FAR_FROM_IT),
+        back,
+        offset=back @ (low - sight.grid.offset),
+        output_shape=tuple(high - low),
+        order=1,
+        mode="nearest",
+    )
+    pieces, count = ndimage.label(logits > _level(logits))
+    if count == 0:
+        raise NoNodule("No nodule here: what is dense is smaller than the scan's voxels.")
+    largest = pieces == np.bincount(pieces.ravel())[1:].argmax() + 1
+    mask = NoduleMask.of(ndimage.binary_fill_holes(largest))
+    z, y, x = (int(a) + b for a, b in zip(low, mask.start, strict=True))
+    return NoduleMask(mask.voxels, (z, y, x))
+
+
+def _level(logits: NDArray[np.float32]) -> float:
+    """The logit above which as many voxels lie as the chances of all of them add up to.
+
+    A border the network is unsure of, such as a thin halo, would fall to one side at even odds.
+    """
+    expected = int(round(float((1 / (1 + np.exp(-logits))).sum())))
+    ordered = np.sort(logits, axis=None)
+    level = float(ordered[-expected - 1]) if 0 < expected < len(ordered) else 0.0
+    return float(np.clip(level, LOWEST_LEVEL, 0.0))

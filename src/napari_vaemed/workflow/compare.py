@@ -1,0 +1,112 @@
+"""A nodule against the known ones, by a distance of choice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from napari_vaemed.data.posterior import Posterior
+from napari_vaemed.distances import DISTANCES
+from napari_vaemed.distances.properties import Distance
+from napari_vaemed.retrieval.neighbours import Neighbour, nearest
+from napari_vaemed.workflow.examine import Expert
+from napari_vaemed.workflow.report import Examination, near_values
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """A nodule to be compared: its posterior (d,), and whose it is as far as is known."""
+
+    posterior: Posterior
+    patient: str | None
+    series_uid: str | None
+
+
+def query_of_record(expert: Expert, record_id: str) -> Query:
+    """A nodule of the index.
+
+    Raises
+    ------
+    LookupError
+        When the index holds no nodule of that id.
+    """
+    known = expert.index.posterior
+    for row, record in enumerate(expert.index.records):
+        if record.id == record_id:
+            return Query(
+                Posterior(known.mean[row], known.sd[row]), record.patient, record.series_uid
+            )
+    raise LookupError(
+        f"The index holds no nodule {record_id!r}; its ids look like "
+        f"{expert.index.records[0].id!r} ({len(expert.index)} nodules)."
+    )
+
+
+def query_of(found: Examination) -> Query:
+    """The nodule of an examination.
+
+    Raises
+    ------
+    LookupError
+        When it found none; the reasons say why.
+    """
+    if found.described is None:
+        raise LookupError(" ".join(found.reasons))
+    return Query(found.described.posterior, found.volume.patient, found.volume.series_uid)
+
+
+def neighbours(
+    expert: Expert,
+    query: Query,
+    *,
+    k: int = 10,
+    distance: str = DISTANCES[0].__name__,
+    exclude_same_patient: bool = False,
+) -> tuple[Neighbour, ...]:
+    """Nearest known nodules of a nodule, by the distance of that name.
+
+    Raises
+    ------
+    ValueError
+        If there is no such distance, or if the query's patient is to be left out but is unknown.
+    """
+    patient = query.patient or _patient_of_series(expert, query.series_uid)
+    if exclude_same_patient and patient is None:
+        raise ValueError(
+            "The patient of this scan is not known, so its nodules cannot be told from the index's "
+            "of the same patient. Leave --exclude-same-patient out."
+        )
+    return nearest(
+        expert.index,
+        query.posterior,
+        k=k,
+        distance=distance_named(distance),
+        patient=patient,
+        series_uid=query.series_uid,
+        exclude_patient=patient if exclude_same_patient else None,
+        model_sha256=expert.model.sha256,
+    )
+
+
+def distance_named(name: str) -> Distance[Posterior]:
+    """The distance of `napari_vaemed.distances.DISTANCES` with that name."""
+    for distance in DISTANCES:
+        if distance.__name__ == name.replace("-", "_"):
+            return distance
+    known = ", ".join(distance.__name__ for distance in DISTANCES)
+    raise ValueError(f"There is no distance {name!r}; choose one of {known}.")
+
+
+def neighbour_values(neighbour: Neighbour) -> dict[str, Any]:
+    """One neighbour as JSON-able values, with the overlap of the two posteriors."""
+    overlap = neighbour.similarity
+    return {
+        **near_values(neighbour),
+        "similarity": None if overlap is None else float(f"{overlap:.4g}"),
+    }
+
+
+def _patient_of_series(expert: Expert, series_uid: str | None) -> str | None:
+    if series_uid is None:
+        return None
+    return next((r.patient for r in expert.index.records if r.series_uid == series_uid), None)
