@@ -422,7 +422,7 @@ def run(folder: Path, cases: int, seed: int, keep: Path | None) -> int:
     lies = [("lie", s) for s in liars(folder / "lies")]
     mixed = [damaged(seeds[k % len(seeds)], rng) for k in range(cases)]
     count: dict[str, Counter[str]] = {"whole": Counter(), "lie": Counter(), "damaged": Counter()}
-    failures, slowest, largest = 0, 0.0, 0
+    failures, slowest, largest = 0, (0.0, ""), (0, "")
     for number, (done, case) in enumerate(whole + lies + mixed):
         path = put(folder / "cases" / str(number), case)
         found = opener.judge(path, case.annotation)
@@ -432,7 +432,11 @@ def run(folder: Path, cases: int, seed: int, keep: Path | None) -> int:
         if done == "lie" and found["outcome"] == "opened":
             why = "a lie was believed"
         count[done if done in count else "damaged"]["failed" if why else found["outcome"]] += 1
-        slowest, largest = max(slowest, found["seconds"]), max(largest, found["bytes"])
+        what = f"{case.name}, {done}"
+        slowest, largest = (
+            max(slowest, (found["seconds"], what)),
+            max(largest, (found["bytes"], what)),
+        )
         if why:
             failures += 1
             print(f"FAILED {number} {case.name}, {done}: {why}: {found['told']}", flush=True)
@@ -441,7 +445,8 @@ def run(folder: Path, cases: int, seed: int, keep: Path | None) -> int:
     opener.close()
     for kind, outcomes in count.items():
         print(f"{kind:<8}", ", ".join(f"{n} {what}" for what, n in sorted(outcomes.items())))
-    print(f"slowest {slowest:.1f} s, most memory {largest / 1e6:.0f} MB; {failures} failures")
+    print(f"slowest {slowest[0]:.1f} s ({slowest[1]}), most memory {largest[0] / 1e6:.0f} MB "
+          f"({largest[1]}); {failures} failures")  # fmt: skip
     return failures
 
 

@@ -23,7 +23,9 @@ from napari_vaemed.data.phantoms import Phantom, chest_phantom
 from napari_vaemed.data.progress import finish
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.segmentation.lungs import segment_lungs
-from napari_vaemed.segmentation.nodules import NoNodule, segment_nodule
+from napari_vaemed.segmentation.nodules import NoNodule
+from napari_vaemed.training.folds import patient_folds
+from napari_vaemed.workflow.click import METHODS, outline
 
 
 def main() -> None:
@@ -32,14 +34,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[41, 42], help="of the phantoms")
     parser.add_argument("--every", type=int, default=1, help="take every n-th nodule")
     parser.add_argument("--off", type=float, default=0.0, help="click so many mm off the centre")
+    parser.add_argument("--method", choices=METHODS, default=METHODS[0], help="of the click")
+    parser.add_argument("--held-out", action="store_true", help="only what the network never saw")
     asked = parser.parse_args()
     if asked.data is None:
-        on_phantoms(asked.seeds, asked.off)
+        on_phantoms(asked.seeds, asked.off, asked.method)
     else:
         on_readers(asked.data / "lidc_nodules", asked)
 
 
-def on_phantoms(seeds: list[int], off: float) -> None:
+def on_phantoms(seeds: list[int], off: float, method: str) -> None:
     """Share of planted nodules whose volume comes out within 25 %, by kind."""
     rows = []
     for seed in seeds:
@@ -52,7 +56,7 @@ def on_phantoms(seeds: list[int], off: float) -> None:
             voxel = phantom.volume.to_voxel(centre)
             peer = confidence_connected(phantom.volume.hu, np.rint(voxel).astype(int)).sum()
             truth = nodule.volume_mm3
-            ours = clicked_mm3(phantom.volume, voxel, lungs) / truth
+            ours = clicked_mm3(phantom.volume, voxel, lungs, method) / truth
             peers = peer * phantom.volume.voxel_mm3 / truth
             rows.append((nodule.kind, nodule.diameter_mm, ours, peers))
             if not 0.75 <= ours <= 1.25:
@@ -73,16 +77,18 @@ def planted(seed: int) -> Phantom:
     return chest_phantom(shape=(200, 384, 384), spacing=spacing, seed=seed, nodules=specs)
 
 
-def clicked_mm3(volume: Volume, voxel: np.ndarray, lungs: np.ndarray) -> float:
+def clicked_mm3(volume: Volume, voxel: np.ndarray, lungs: np.ndarray, method: str) -> float:
     """Volume of what a click masks; nan where it is refused."""
     try:
-        return float(segment_nodule(volume, voxel, lungs).voxels.sum() * volume.voxel_mm3)
+        mask = outline(volume, voxel, lungs, method=method)
+        return float(mask.voxels.sum() * volume.voxel_mm3)
     except NoNodule:
         return float("nan")
 
 
 def on_readers(data: Path, asked: argparse.Namespace) -> None:
-    rows = [measured(data, case, asked.off) for case in cases(data)[:: asked.every]]
+    chosen = unseen(cases(data), data) if asked.held_out else cases(data)
+    rows = [measured(data, case, asked.off, asked.method) for case in chosen[:: asked.every]]
     table = np.array(rows)
     print(f"{len(table)} nodules, clicks {asked.off:g} mm off the record's centre")
     for name, dice, seconds in (("napari-vaemed", 1, 2), ("confidence-connected", 3, 4)):
@@ -119,7 +125,16 @@ def cases(data: Path) -> list[tuple[str, int, tuple[float, float, float]]]:
         ]
 
 
-def measured(data: Path, case: tuple, off: float) -> tuple[float, ...]:
+def unseen(every: list[tuple], data: Path) -> list[tuple]:
+    """The cases of the patients the shipped network has not learned from."""
+    with open(data / "nodules.csv", newline="") as file:
+        table = list(csv.DictReader(file))
+    _, rows = next(patient_folds([row["patient_id"] for row in table]))
+    patients = {table[row]["patient_id"] for row in rows}
+    return [case for case in every if case[0].split("_R_")[0] in patients]
+
+
+def measured(data: Path, case: tuple, off: float, method: str) -> tuple[float, ...]:
     """Diameter; our Dice and seconds; the peer's; our volume over the majority's."""
     name, readers, centre = case
     image = sitk.ReadImage(str(data / "image" / f"{name}.nii.gz"))
@@ -134,7 +149,7 @@ def measured(data: Path, case: tuple, off: float) -> tuple[float, ...]:
     start = time.perf_counter()
     found = np.zeros(volume.shape, bool)
     try:
-        mask = segment_nodule(volume, voxel)
+        mask = outline(volume, voxel, method=method)
         found[mask.where] = mask.voxels
     except NoNodule:
         pass

@@ -17,13 +17,14 @@ from napari_vaemed.io.ct import read_ct
 from napari_vaemed.io.lidc import match_readers, reader_mask
 from napari_vaemed.segmentation.lungs import segment_lungs
 from napari_vaemed.segmentation.measure import measure_nodule
-from napari_vaemed.segmentation.nodules import segment_nodule
+from napari_vaemed.workflow.click import METHODS, outline
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", type=Path, required=True)
     options.add_argument("--jitter", type=float, default=2.0, help="mm off the readers' centre")
+    options.add_argument("--method", choices=METHODS, default=METHODS[0], help="of the click")
     chosen = options.parse_args()
     path = chosen.data / "lidc_scans" / "LIDC-IDRI-0001"
     volume = finish(read_ct(path))
@@ -41,7 +42,8 @@ def main() -> None:
         for _ in range(5):
             step = rng.normal(size=3)
             step *= chosen.jitter / np.linalg.norm(step)
-            mask = segment_nodule(volume, tuple(volume.to_voxel(centre + step)), lungs)
+            voxel = tuple(volume.to_voxel(centre + step))
+            mask = outline(volume, voxel, lungs, method=chosen.method)
             ours = measure_nodule(volume, mask)
             print(
                 f"{'ours':<12}{ours.longest_mm:9.1f}{ours.perpendicular_mm:9.1f}"

@@ -27,7 +27,8 @@ from napari_vaemed.io.indexes import read_index
 from napari_vaemed.io.nodules import read_nodule_set
 from napari_vaemed.io.weights import shipped_index_path, shipped_model_path
 from napari_vaemed.retrieval.neighbours import nearest
-from napari_vaemed.segmentation.nodules import NoNodule, segment_nodule
+from napari_vaemed.segmentation.nodules import NoNodule
+from napari_vaemed.workflow.click import outline
 from napari_vaemed.workflow.encode import encode_nodule, encode_patches
 from napari_vaemed.workflow.index import click_all
 
@@ -77,7 +78,7 @@ def in_the_scan(model: Model, index: NoduleIndex, folder: Path, seed: int) -> No
     for shift in (np.zeros((1, 3)), *np.split(beside(10, 2.0, seed), 10)):
         voxel = scan.to_voxel(np.array(record.centre_mm) + shift[0])
         try:
-            mask = segment_nodule(scan, voxel)
+            mask = outline(scan, voxel)
         except NoNodule as reason:
             print(reason)
             mask = None

@@ -2,7 +2,7 @@
 
     python benchmarks/slices.py --data ../shared/data              shipped weights, published split
     python benchmarks/slices.py --data ../shared/data --train      and splits grouped by paper
-    python benchmarks/slices.py --data ../shared/data --scans      and three whole scans
+    python benchmarks/slices.py --data ../shared/data --scans      instead, three whole scans
 
 The peer is a logistic regression on histograms of oriented gradients and of grey values, of the
 same pictures and of the uncropped ones; the difference between those two is what the framing of a
@@ -57,10 +57,13 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=shipped_slice_model_path())
     parser.add_argument("--train", action="store_true", help="train on splits grouped by paper")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="of those splits")
-    parser.add_argument("--scans", action="store_true", help="score three whole scans")
+    parser.add_argument("--scans", action="store_true", help="only score three whole scans")
     parser.add_argument("--card", action="store_true", help="write what the scans say into it")
     asked = parser.parse_args()
     model = read_model(asked.model, "cpu")
+    if asked.scans:
+        whole_scans(model, asked.data / "covid_ct_md", asked.model if asked.card else None)
+        return
     slices = finish(read_slice_set(asked.data / "covid_ct_png"))
     print(f"Published (DenseNet-169, ImageNet start, Self-Trans): {PUBLISHED}")
     print("Published split, test part")
@@ -68,8 +71,6 @@ def main() -> None:
     peers(slices)
     if asked.train:
         grouped(slices, model, asked.seeds)
-    if asked.scans:
-        whole_scans(model, asked.data / "covid_ct_md", asked.model if asked.card else None)
 
 
 def show(name: str, figures: dict[str, Any]) -> None:

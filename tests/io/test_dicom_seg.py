@@ -303,6 +303,7 @@ def test_what_cannot_be_written_is_said(tmp_path, open_ct, hu):
     labels = some_labels(ct.shape)
     for mask, volume, words in (
         (labels, Volume(hu, (1, 1, 1)), "came from none"),
+        (labels, replace(ct, source=replace(ct.source, study_uid="")), "name no study"),
         (labels[1:], ct, "has shape"),
         (labels * 0, ct, "mask is empty"),
         (labels.astype(int) - 1, ct, "run from -1"),

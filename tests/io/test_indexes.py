@@ -168,7 +168,7 @@ def test_posteriors_can_be_mapped_instead_of_read(index, path):
     append_index(path, make(5, 8))
     files = index_files(path)
     mapped = [map_posterior(file) for file in files]
-    assert isinstance(mapped[0].mean, np.memmap)
+    assert isinstance(mapped[0].mean.base, np.memmap)
     assert [len(p) for p in mapped] == [5, 3]
     np.testing.assert_array_equal(mapped[0].sd, index.posterior.sd)
     np.testing.assert_array_equal(mapped[1].mean, make(5, 8).posterior.mean)

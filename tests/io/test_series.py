@@ -193,3 +193,11 @@ def test_small_differences_of_direction_are_one_stack(tmp_path, hu, write_series
         write_series(tmp_path, hu, uid=uid, leave_out=others, ImageOrientationPatient=axes)
     (series,) = series_of(tmp_path)
     assert series.shape == (9, 14, 11)
+
+
+def test_nothing_but_padding_is_no_ct(tmp_path, write_series):
+    slices = np.full((9, 8, 8), -1100, np.int16)
+    slices[:, 4:] = -1000
+    write_series(tmp_path, slices, PixelPaddingValue=24)  # -1000 HU
+    with pytest.raises(CTError, match="nothing to measure"):
+        finish(read_dicom(tmp_path))

@@ -326,3 +326,14 @@ def test_labels_of_another_grid_come_onto_the_scan(tmp_path, hu):
     cut = labels_on_scan(read_labels(tmp_path / "m.nrrd"), half)
     assert cut is not None
     assert "lies beside the CT" in cut.notes[-1]
+
+
+def test_a_header_without_finite_places_is_refused(tmp_path, hu):
+    path = tmp_path / "ct.nii"
+    sitk.WriteImage(sitk.GetImageFromArray(hu), str(path))
+    data = bytearray(path.read_bytes())
+    for at in (268, 292):  # qoffset_x, srow_x
+        data[at : at + 4] = b"\xff\xff\xff\x7f"
+    path.write_bytes(data)
+    with pytest.raises(CTError, match="does not say where its voxels lie"):
+        read_volume(path)

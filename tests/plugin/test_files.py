@@ -9,27 +9,37 @@ import sys
 from pathlib import Path
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication, QFileDialog, QLineEdit
-from napari_vaemed.plugin.files import ask_folder
+from napari_vaemed.plugin.files import ask_file, ask_folder, ask_save
 
 app = QApplication([])
 
-def accept():
-    dialog = next(w for w in app.topLevelWidgets() if isinstance(w, QFileDialog))
-    dialog.findChild(QLineEdit, "fileNameEdit").setText(sys.argv[1])
+def accept(name):
+    dialog = next(w for w in app.topLevelWidgets() if isinstance(w, QFileDialog) and w.isVisible())
+    line = dialog.findChild(QLineEdit, "fileNameEdit")
+    if name is None:
+        assert line.text() == "mask.nii.gz"
+    else:
+        line.setText(name)
     dialog.accept()
 
-for _ in range(2):
-    QTimer.singleShot(300, accept)
-    assert ask_folder(None, "Open") == Path(sys.argv[1])
+def asked(name, ask, *said):
+    QTimer.singleShot(300, lambda: accept(name))
+    return ask(None, "Choose", *said)
+
+folder = Path(sys.argv[1])
+assert asked(str(folder), ask_folder) == folder
+assert asked(str(folder / "a.nii"), ask_file, "CT (*.nii)") == folder / "a.nii"
+assert asked(None, ask_save, "mask.nii.gz", "NIfTI (*.nii.gz)") == folder / "mask.nii.gz"
 QTimer.singleShot(0, app.quit)
 app.exec()
 """
 
 
-def test_the_folder_chosen_is_written_into_no_settings(tmp_path):
+def test_what_was_chosen_is_written_into_no_settings(tmp_path):
     home, scan = tmp_path / "home", tmp_path / "Murnau" / "ct"
     home.mkdir()
     scan.mkdir(parents=True)
+    (scan / "a.nii").touch()
     env = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")}
     ran = subprocess.run(
         [sys.executable, "-c", CODE, str(scan)],

@@ -51,11 +51,15 @@ def test_a_folder_with_one_ct_opens_at_once(window, idle, one):
 
 
 def test_a_folder_with_several_asks_and_the_chosen_one_opens(window, idle, several):
+    pictures = {}
+    window.opening.pictured.connect(pictures.__setitem__)
     window.opening.choose(several)
     idle(window)
     choice = window.opening.choice
     assert window.case is None
     assert choice.series[choice.usable[0]].description == "Lung"
+    assert sorted(pictures) == [n for n, s in enumerate(choice.series) if s.modality != "SR"]
+    assert all(grey.dtype == np.uint8 and grey.ndim == 2 for grey in pictures.values())
     number = next(n for n, s in enumerate(choice.series) if s.description == "Chest")
     window.opening.take(number)
     idle(window)
@@ -63,43 +67,24 @@ def test_a_folder_with_several_asks_and_the_chosen_one_opens(window, idle, sever
     np.testing.assert_array_equal(window.case.layer.data, PLANES[:10])
 
 
-def test_pictures_of_the_series_come_behind(window, idle, qtbot, several):
-    came = {}
-    window.opening.pictured.connect(came.__setitem__)
-    window.opening.choose(several)
-    idle(window)
-    images = [n for n, s in enumerate(window.opening.choice.series) if s.modality != "SR"]
-    assert sorted(came) == images
-    assert all(grey.dtype == np.uint8 and grey.ndim == 2 for grey in came.values())
-
-
-def test_an_archive_opens_like_its_folder(window, idle, several, tmp_path):
+def test_of_an_archive_the_largest_opens_where_nobody_is_asked(window, idle, several, tmp_path):
     archive = shutil.make_archive(str(tmp_path / "Murnau"), "zip", several)
     window.open(archive)
-    idle(window)
-    np.testing.assert_array_equal(window.case.layer.data, PLANES)
-
-
-def test_without_being_asked_for_a_choice_the_largest_opens(window, idle, several):
-    window.open(several)
     idle(window)
     assert window.opening.choice is None
     np.testing.assert_array_equal(window.case.layer.data, PLANES)
 
 
-def test_a_folder_without_any_ct_shows_what_there_is_and_why_not(window, idle, several):
+def test_where_there_is_no_ct_the_dock_says_what_there_is(window, idle, several, tmp_path):
     window.opening.choose(several / "a" / "3")
     idle(window)
-    assert window.case is None
     assert window.opening.choice.usable == []
     assert window.messages["ct"].level == "warning"
     assert "can be opened" in window.messages["ct"].text
-
-
-def test_a_folder_without_dicom_is_refused_in_words(window, idle, tmp_path):
     (tmp_path / "notes.txt").write_text("nothing")
     window.opening.choose(tmp_path)
     idle(window)
+    assert window.opening.choice is None
     assert window.messages["ct"].level == "error"
     assert "Wanted a folder with DICOM" in window.messages["ct"].text
 
@@ -132,23 +117,19 @@ def test_cancel_while_the_folder_is_looked_through_opens_nothing(window, idle, o
 
 
 def test_the_newest_wish_wins(window, idle, one, several, held):
-    window.opening.choose(several)
     window.opening.choose(one)
+    window.opening.choose(several)
     held.set()
+    idle(window)
+    assert len(window.opening.choice.series) == 6
+    assert list(window.viewer.layers) == []
+    window.opening.choose(one)
+    assert window.opening.choice is None
     idle(window)
     assert window.opening.choice is None
     assert len(window.viewer.layers) == 1
     np.testing.assert_array_equal(window.case.layer.data, PLANES)
     assert "ct" not in window.messages
-
-
-def test_a_new_wish_puts_the_choice_away(window, idle, one, several):
-    window.opening.choose(several)
-    idle(window)
-    window.opening.choose(one)
-    assert window.opening.choice is None
-    idle(window)
-    assert window.case is not None
 
 
 def test_the_first_slice_is_shown_while_the_rest_is_read(window, idle, one, monkeypatch, qtbot):

@@ -55,7 +55,7 @@ def test_a_slice_and_its_export_in_the_lung_window_give_the_same_picture():
 def test_an_export_of_half_the_resolution_gives_nearly_the_same_picture():
     fine, _ = picture_of_export(_exported(_chest((256, 256))[0], -1350, 150), size=96)
     coarse, _ = picture_of_export(_exported(_chest((128, 128), 0.5)[0], -1350, 150), size=96)
-    assert np.corrcoef(fine.ravel(), coarse.ravel())[0, 1] > 0.97
+    assert np.corrcoef(fine.ravel(), coarse.ravel())[0, 1] > 0.95
 
 
 def test_a_constant_map_comes_back_on_the_box_alone_and_a_spot_where_it_was():

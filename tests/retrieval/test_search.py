@@ -78,6 +78,16 @@ def test_search_is_exact_at_extreme_deviations(distance, scale, small_blocks):
     np.testing.assert_array_equal(hits.rows, rows)
 
 
+@EACH
+def test_search_is_exact_where_features_leave_float32(distance, small_blocks):
+    rng = np.random.default_rng(0)
+    mean, sd = 1e4 * rng.normal(size=(300, 4)), 10.0 ** rng.uniform(-4, 4, (300, 4))
+    known = Posterior(mean, sd)
+    hits = search(prepare(known, distance), known[:5], 5)
+    rows, _ = sorted_directly(distance, known, known[:5], 5)
+    np.testing.assert_array_equal(hits.rows, rows)
+
+
 @pytest.mark.parametrize("distance", [wasserstein2, fisher_rao, DISTANCES[7]])
 def test_filters_are_heeded_inside_the_search(distance, small_blocks):
     known, query = draw(600, 0), draw(4, 1)
@@ -152,7 +162,7 @@ def test_the_path_for_accelerators_gives_the_same_on_the_cpu(monkeypatch, small_
     expected = {d: search(prepare(known, d), query, 10, allowed=allowed) for d in (kl, fisher_rao)}
     monkeypatch.setattr(features, "_put", lambda block, device: torch.from_numpy(block))
     for distance, hits in expected.items():
-        found = search(prepare(known, distance), query, 10, allowed=allowed)
+        found = search(prepare(known, distance, device="elsewhere"), query, 10, allowed=allowed)
         np.testing.assert_array_equal(found.rows, hits.rows)
         np.testing.assert_array_equal(found.distances, hits.distances)
 

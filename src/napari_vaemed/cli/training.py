@@ -1,4 +1,4 @@
-"""Commands that make models and indexes: train, train-slices, index."""
+"""Commands that make models and indexes: train, train-slices, train-click, index."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from napari_vaemed.data.progress import finish
 
 EPOCHS, BENCH_EPOCHS = 125, 66
 SLICE_EPOCHS = 30
+CLICK_EPOCHS = 8
 
 
 def add_verbs(verbs: Any) -> None:
-    """Add train, train-slices and index."""
+    """Add train, train-slices, train-click and index."""
     folder = (
         "folder of nodule crops in HU: nodules.csv, image/ID.nii.gz, mask/ID.nii.gz and, where "
         "there are several readers, readers/ID.nii.gz"
@@ -48,6 +49,22 @@ def add_verbs(verbs: Any) -> None:
     slices.add_argument("--size", type=int, default=144, help="edge of the pictures, pixels")
     slices.add_argument("--lungs-only", action="store_true", help="blank all but the lungs")
     _add_run_options(slices)
+
+    click = add_verb(
+        verbs, "train-click", _train_click, "Train the network that outlines a clicked nodule."
+    )
+    click.add_argument("folder", type=Path, help=folder)
+    click.add_argument("-o", "--output", type=Path, required=True, help="folder for the model")
+    click.add_argument(
+        "--scan", type=Path, action="append", default=[],
+        help="whole CT to learn vessels and walls from, without nodules or with their annotation "
+        "beside it; may be given several times",
+    )  # fmt: skip
+    click.add_argument("--phantoms", type=int, default=60, help="synthetic chests to learn from")
+    click.add_argument("--epochs", type=int, default=CLICK_EPOCHS, help="passes over all looks")
+    click.add_argument("--batch", type=int, default=16, help="looks a step")
+    click.add_argument("--lr", type=float, default=3e-3, help="highest learning rate")
+    _add_run_options(click)
 
     index = add_verb(verbs, "index", _index, "Build the index of known nodules with a model.")
     index.add_argument("folder", type=Path, help=folder)
@@ -96,6 +113,21 @@ def _train_slices(options: argparse.Namespace) -> None:
         batch=options.batch, lr=options.lr, seed=options.seed, device=options.device,
         precision=options.precision, resume=options.resume, save_every=options.save_every,
         arguments={"size": options.size, "lungs_only": options.lungs_only},
+    )  # fmt: skip
+    trained = finish(work, show_training)
+    print(f"\n{trained.name} {trained.sha256[:12]} -> {options.output}")
+    print_json(trained.card["figures"])
+
+
+def _train_click(options: argparse.Namespace) -> None:
+    from napari_vaemed.workflow.train_click import train_click
+
+    _check_counts(options)
+    work = train_click(
+        options.folder, options.output, scans=options.scan, phantoms=options.phantoms,
+        epochs=options.epochs, batch=options.batch, lr=options.lr, seed=options.seed,
+        device=options.device, precision=options.precision, resume=options.resume,
+        save_every=options.save_every,
     )  # fmt: skip
     trained = finish(work, show_training)
     print(f"\n{trained.name} {trained.sha256[:12]} -> {options.output}")

@@ -57,8 +57,7 @@ def hellinger(a: Posterior, b: Posterior) -> Numbers:
 
 @stated("Bhattacharyya", symmetric=True, metric=False)
 def bhattacharyya(a: Posterior, b: Posterior) -> Numbers:
-    """Bhattacharyya distance, −ln ∫√(ab), in nats; symmetric, but neither it nor its root
-    keeps the triangle.
+    """Bhattacharyya distance, −ln ∫√(ab), in nats; symmetric, neither it nor its root a metric.
 
     Σ Δ²/(4(σa²+σb²)) + ½ ln((σa²+σb²)/(2σaσb)). It is also the dual geometric Jensen–Shannon
     divergence at α = ½.

@@ -149,7 +149,7 @@ def _read_straight(reader: FrameReader, stack: Stack, planes: NDArray[np.int16])
 
 def _read_plane(reader: FrameReader, item: Slice, out: NDArray[np.int16]) -> Tally:
     plane = out if out.flags.c_contiguous else np.empty(item.shape, np.int16)
-    to_hounsfield(reader.stored(item), item.slope, item.intercept, plane)
+    to_hounsfield(reader.stored(item, plane), item.slope, item.intercept, plane)
     if plane is not out:
         out[...] = plane
     return tally(plane)
@@ -251,6 +251,13 @@ def _left_out(series: Series, among: tuple[Series, ...]) -> tuple[str, ...]:
     return (f"Of {len(among)} series one CT was taken: {series.words()}.", *listed)
 
 
+def _measured_range(volume: Volume) -> tuple[int, int]:
+    try:
+        return volume.measured_range()
+    except ValueError as reason:
+        raise CTError(f"{reason} Choose another series.") from reason
+
+
 def _intake(volume: Volume, stack: Stack, series: Series, among: tuple[Series, ...]) -> Intake:
     first = stack.slices[0]
     pixels = first.pixels
@@ -275,7 +282,7 @@ def _intake(volume: Volume, stack: Stack, series: Series, among: tuple[Series, .
         stored_axes=volume.stored_axes,
         axes=CANONICAL,
         oblique_deg=float(tilted),
-        hu_range=volume.measured_range(),
+        hu_range=_measured_range(volume),
         scale=tuple(scales),
         stored_bits=f"{pixels.bits_stored} of {pixels.bits_allocated} bits, {sign}",
         padding=volume.padding,
@@ -291,8 +298,9 @@ def _intake(volume: Volume, stack: Stack, series: Series, among: tuple[Series, .
 
 
 def _resampled(stack: Stack) -> str:
+    filled = "1 missing slice was" if stack.missing == 1 else f"{stack.missing} missing slices were"
     what = [
-        f"{stack.missing} missing slices were interpolated" if stack.missing else "",
+        f"{filled} interpolated" if stack.missing else "",
         f"slices were interpolated every {stack.step_mm:.4g} mm" if stack.uneven else "",
         f"slices were shifted to undo {stack.tilt_deg:.1f}° of tilt" if stack.tilt_deg else "",
     ]

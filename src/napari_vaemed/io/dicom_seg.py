@@ -81,14 +81,11 @@ def read_segmentation(
         frames = _frames(file, volume)
         planes = _planes(file, frames)
         target = _bare(frames.grid) if volume is None else volume
-        masks = {n: _mask(planes[n], frames, target) for n in sorted(planes)}
-        named = {n: _described(file, n) for n in masks}
-    found = {n: NoduleMask.of(mask) for n, mask in masks.items() if mask.any()}
-    if not found:
+        segments = list(_segments(file, planes, frames, target))
+    if not segments:
         raise CTError(f"The segmentation {path.name} marks no voxel of this scan.")
     if frames.on_slices or not shares_voxels(_bare(frames.grid), target):
         notes += ("Resampled to the CT's voxels (nearest).",)
-    segments = (Segment(n, named[n][0], mask, named[n][1]) for n, mask in found.items())
     return pack_segments(segments, target, notes)
 
 
@@ -98,16 +95,7 @@ def _frames(file: pydicom.Dataset, volume: Volume | None) -> Frames:
     count = int(file.get("NumberOfFrames") or 0)
     if not count or len(groups) != count:
         raise CTError(f"promises {count} frames and describes {len(groups)}. It is damaged.")
-    orientations = np.array(
-        [_item(g, shared, "PlaneOrientationSequence").ImageOrientationPatient for g in groups],
-        float,
-    )
-    if np.ptp(orientations, axis=0).max() > 1e-3:
-        raise CTError("has frames of several orientations, which cannot be one volume.")
-    column, row = orientations[0][:3], orientations[0][3:]
-    direction = np.stack([column, row, np.cross(column, row)], axis=1)
-    if np.abs(direction.T @ direction - np.eye(3)).max() > 1e-2:
-        raise CTError("has frames whose axes are no perpendicular unit steps.")
+    direction = _direction(groups, shared)
     positions = np.array(
         [_item(g, shared, "PlanePositionSequence").ImagePositionPatient for g in groups], float
     )
@@ -132,6 +120,21 @@ def _frames(file: pydicom.Dataset, volume: Volume | None) -> Frames:
     size = (*size[:2], int(places.max()) + 1)
     grid = Grid(size, (column_step, row_step, step), tuple(lowest), direction)
     return Frames(places, segments, grid)
+
+
+def _direction(groups: list[pydicom.Dataset], shared: pydicom.Dataset) -> NDArray[np.float64]:
+    """Growing column index, growing row index and the normal of all frames, as columns."""
+    orientations = np.array(
+        [_item(g, shared, "PlaneOrientationSequence").ImageOrientationPatient for g in groups],
+        float,
+    )
+    if np.ptp(orientations, axis=0).max() > 1e-3:
+        raise CTError("has frames of several orientations, which cannot be one volume.")
+    column, row = orientations[0][:3], orientations[0][3:]
+    direction = np.stack([column, row, np.cross(column, row)], axis=1)
+    if np.abs(direction.T @ direction - np.eye(3)).max() > 1e-2:
+        raise CTError("has frames whose axes are no perpendicular unit steps.")
+    return direction
 
 
 def _on_slices(
@@ -281,17 +284,23 @@ def _bare(grid: Grid) -> Volume:
     return replace(placed, hu=to_canonical(stored, placed.stored_axes), description="Segments")
 
 
-def _described(file: pydicom.Dataset, number: int) -> tuple[str, dict[str, str]]:
-    """A segment's name and what else the file says of it."""
+def _segments(
+    file: pydicom.Dataset, planes: dict[int, list[Plane]], frames: Frames, target: Volume
+) -> Iterator[Segment]:
+    """The segments that mark a voxel of the target, one whole mask in memory at a time."""
     items = {int(s.SegmentNumber): s for s in file.get("SegmentSequence") or []}
-    item = items.get(number, pydicom.Dataset())
-    columns = {
-        "type": _meaning(item, "SegmentedPropertyTypeCodeSequence"),
-        "category": _meaning(item, "SegmentedPropertyCategoryCodeSequence"),
-        "made": str(item.get("SegmentAlgorithmType") or "").lower(),
-    }
-    instead = f"Segment {number}"
-    return discreet(item.get("SegmentLabel") or instead, file, instead), columns
+    for number in sorted(planes):
+        mask = _mask(planes[number], frames, target)
+        if mask.any():
+            item = items.get(number, pydicom.Dataset())
+            instead = f"Segment {number}"
+            name = discreet(item.get("SegmentLabel") or instead, file, instead)
+            columns = {
+                "type": _meaning(item, "SegmentedPropertyTypeCodeSequence"),
+                "category": _meaning(item, "SegmentedPropertyCategoryCodeSequence"),
+                "made": str(item.get("SegmentAlgorithmType") or "").lower(),
+            }
+            yield Segment(number, name, NoduleMask.of(mask), columns)
 
 
 def _meaning(item: pydicom.Dataset, name: str) -> str:

@@ -113,14 +113,19 @@ def check_referable(volume: Volume) -> DicomSource:
     Raises
     ------
     CTError
-        The volume did not come from DICOM.
+        The volume did not come from DICOM, or its files name no study or frame of reference.
     """
     source = volume.source
-    if source is None or not source.frame_of_reference_uid or not source.study_uid:
+    if source is None:
         raise CTError(
             "A DICOM segmentation has to name the DICOM images it was drawn on, and this CT "
             "came from none. Open the CT's DICOM folder and draw there, or save as .nii.gz, "
             ".nrrd or .mha."
+        )
+    if not source.frame_of_reference_uid or not source.study_uid:
+        raise CTError(
+            "The CT's DICOM files name no study or no frame of reference, which a DICOM "
+            "segmentation has to refer to. Save the mask as .nii.gz, .nrrd or .mha."
         )
     return source
 

@@ -25,8 +25,11 @@ UNDEFINED = 0xFFFFFFFF
 LONG_FORMS = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN",
                         b"UR", b"UT", b"UV"))  # fmt: skip
 DEEPEST = 16
-MOST_ELEMENTS = 200_000
-"""More are no header: zeros, for one, read as elements without end."""
+MOST_NESTED, TOP_LEVEL = 2_000_000, 100
+"""Elements within sequences, as many a multi-frame header may have; one outside counts for 100.
+
+More are no header: zeros, for one, read as elements without end.
+"""
 
 Values = dict[int, "bytes | list[Values]"]
 
@@ -114,8 +117,8 @@ class _Walk:
             if depth == 0 and self.at == size and self.whole:
                 break  # a report or a directory: no pixels follow
             tag, kind, length = self.head()
-            self.passed += 1
-            if self.passed > MOST_ELEMENTS:
+            self.passed += 1 if depth else TOP_LEVEL
+            if self.passed > MOST_NESTED:
                 raise Damaged
             if tag == ITEM_END:
                 break

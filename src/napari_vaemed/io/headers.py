@@ -19,6 +19,7 @@ from napari_vaemed.io.elements import (
     read_elements,
     transfer_syntax,
 )
+from napari_vaemed.io.privacy import NAMING, names_patient
 from napari_vaemed.io.sources import Source, inflate, read_bytes
 
 FIRST_READ = 1 << 15
@@ -37,11 +38,14 @@ TAGS = {
     "StudyDate": 0x00080020,
     "SeriesDate": 0x00080021,
     "AcquisitionDate": 0x00080022,
+    "AccessionNumber": 0x00080050,
     "Modality": 0x00080060,
     "SeriesDescription": 0x0008103E,
     "FrameType": 0x00089007,
     "PatientName": 0x00100010,
     "PatientID": 0x00100020,
+    "PatientBirthDate": 0x00100030,
+    "OtherPatientNames": 0x00101001,
     "BodyPartExamined": 0x00180015,
     "SliceThickness": 0x00180050,
     "GantryTilt": 0x00181120,
@@ -401,10 +405,9 @@ def _padding(fields: _Fields) -> int | None:
 def _nameless(fields: _Fields) -> str:
     """The series description, unless somebody wrote the patient into it."""
     description = fields.text("SeriesDescription")
-    named = fields.text("PatientName").replace("^", " ").replace("=", " ").split()
-    named.append(fields.text("PatientID"))
-    lower = description.lower()
-    return "" if any(len(n) > 3 and n.lower() in lower for n in named) else description
+    if description and names_patient(description, map(fields.text, NAMING)):
+        return ""
+    return description
 
 
 def size_of(source: Source) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from bisect import bisect_right
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 import pydicom
@@ -13,18 +14,12 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID
 
-from napari_vaemed.io.elements import (
-    DEFLATED,
-    EXPLICIT_BIG_ENDIAN,
-    IMPLICIT,
-    transfer_syntax,
-)
+from napari_vaemed.io.elements import DEFLATED, EXPLICIT_BIG_ENDIAN, IMPLICIT, transfer_syntax
 from napari_vaemed.io.errors import CTError
 from napari_vaemed.io.headers import Pixels, Slice, size_of
 from napari_vaemed.io.sources import Source, inflate, read_bytes
 
 EXPLICIT = "1.2.840.10008.1.2.1"
-UNCOMPRESSED = ("", IMPLICIT, EXPLICIT, EXPLICIT_BIG_ENDIAN, DEFLATED)
 COMPRESSIONS = {
     "": "uncompressed",
     IMPLICIT: "uncompressed",
@@ -44,6 +39,7 @@ COMPRESSIONS = {
     "1.2.840.10008.1.2.4.203": "HTJ2K, possibly with loss",
     "1.2.840.10008.1.2.5": "RLE",
 }
+JPEG_LOSSLESS = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
 STORED_BITS = (8, 16, 32)
 SIZE_MARKERS = frozenset((*range(0xC0, 0xD0), 0xF7)) - {0xC4, 0xC8, 0xCC}
 """JPEG's start of frame, of every process, and JPEG-LS's."""
@@ -62,8 +58,10 @@ class FrameReader:
     def __init__(self) -> None:
         self._frames: dict[Source, list[bytes]] = {}
 
-    def stored(self, item: Slice) -> NDArray[np.integer]:
+    def stored(self, item: Slice, room: NDArray[np.int16] | None = None) -> NDArray[np.integer]:
         """Stored values (rows, columns) of a slice: sign and unused bits seen to.
+
+        ``room`` of the slice's shape may be decoded into: fresh memory costs a fifth of the time.
 
         Raises
         ------
@@ -71,7 +69,7 @@ class FrameReader:
             The pixels cannot be decoded, or are not what the header promises.
         """
         try:
-            return self._stored(item)
+            return self._stored(item, room)
         except CTError:
             raise
         except Exception as error:
@@ -81,7 +79,7 @@ class FrameReader:
                 "The file is damaged or compressed in a way not supported; export it again."
             ) from error
 
-    def _stored(self, item: Slice) -> NDArray[np.integer]:
+    def _stored(self, item: Slice, room: NDArray[np.int16] | None) -> NDArray[np.integer]:
         pixels = item.pixels
         if pixels is None or pixels.bits_allocated not in STORED_BITS or pixels.samples != 1:
             raise CTError(
@@ -100,7 +98,7 @@ class FrameReader:
             )
         frame = self._frame(item, pixels)
         if pixels.length is None:
-            stored = decompress(frame, pixels, item.shape)
+            stored = decompress(frame, pixels, item.shape, room)
         else:
             stored = np.frombuffer(frame, f"{pixels.order}u{pixels.bits_allocated // 8}")
             stored = stored.reshape(item.shape)
@@ -113,12 +111,11 @@ class FrameReader:
 
     def _frame(self, item: Slice, pixels: Pixels) -> bytes:
         """Bytes of one frame, as stored."""
-        apart = pixels.length is not None and pixels.syntax != DEFLATED and not item.source.deflated
-        if apart:
+        packed = pixels.syntax == DEFLATED or item.source.deflated
+        if pixels.length is not None and not packed:
             size = _frame_size(item, pixels)
-            return _of_length(item, size, read_bytes(
-                item.source, pixels.offset + item.frame * size, size
-            ))  # fmt: skip
+            data = read_bytes(item.source, pixels.offset + item.frame * size, size)
+            return _of_length(item, size, data)
         if item.frames == 1:
             return _all_frames(item, pixels)[0]
         if item.source not in self._frames:
@@ -194,14 +191,21 @@ def frames_of(data: bytes, frames: int) -> list[bytes]:
     return [b"".join(found) for found in parts]
 
 
-def decompress(frame: bytes, pixels: Pixels, shape: tuple[int, int]) -> NDArray[np.integer]:
-    """Raw values (rows, columns) of one compressed frame."""
+def decompress(
+    frame: bytes,
+    pixels: Pixels,
+    shape: tuple[int, int],
+    room: NDArray[np.int16] | None = None,
+) -> NDArray[np.integer]:
+    """Raw values (rows, columns) of one compressed frame, in ``room`` if that is possible."""
     claimed = coded_size(frame)
     if claimed is not None and claimed != shape:
         raise CTError(
             f"The image itself is {claimed[0]} × {claimed[1]} pixels, its header promises "
             f"{shape[0]} × {shape[1]}. The file is damaged; export it again."
         )
+    if pixels.syntax in JPEG_LOSSLESS:
+        return _jpeg_lossless(frame, pixels, room)
     decoder = DECODERS.get(pixels.syntax)
     if decoder is None:
         return _by_pydicom(frame, pixels, shape)
@@ -211,12 +215,11 @@ def decompress(frame: bytes, pixels: Pixels, shape: tuple[int, int]) -> NDArray[
 
 def _as_numbers(stored: NDArray[np.integer], pixels: Pixels) -> NDArray[np.integer]:
     """Values without the bits that do not belong to them; overlays of old scanners live there."""
-    width = max(16, 8 * stored.dtype.itemsize)
-    order = stored.dtype.newbyteorder("=")
-    unsigned = stored.astype(order, copy=False)
-    unsigned = (
-        unsigned.astype(np.uint16) if order.itemsize == 1 else unsigned.view(f"u{width // 8}")
-    )
+    native = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    if native.dtype.itemsize == 1:
+        native = native.astype(np.uint16)
+    width = 8 * native.dtype.itemsize
+    unsigned = native.view(f"u{width // 8}")
     spare = width - pixels.bits_stored
     low = pixels.high_bit + 1 - pixels.bits_stored if pixels.length is not None else 0
     if not spare:
@@ -244,10 +247,17 @@ def coded_size(frame: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _jpeg_lossless(frame: bytes, pixels: Pixels) -> NDArray[np.integer]:
+def _jpeg_lossless(
+    frame: bytes, pixels: Pixels, room: NDArray[np.int16] | None
+) -> NDArray[np.integer]:
     from imagecodecs import jpeg8_decode
 
-    decoded: NDArray[np.integer] = jpeg8_decode(_whole(frame))
+    decoded: NDArray[np.integer]
+    if room is not None and pixels.bits_stored > 8:
+        with suppress(ValueError):  # the stream has 8 bits a value, whatever the header says
+            decoded = jpeg8_decode(_whole(frame), out=room.view(np.uint16))
+            return decoded
+    decoded = jpeg8_decode(_whole(frame))
     return decoded
 
 
@@ -295,8 +305,6 @@ def _by_pydicom(frame: bytes, pixels: Pixels, shape: tuple[int, int]) -> NDArray
 
 
 DECODERS: dict[str, Callable[[bytes, Pixels], NDArray[np.integer]]] = {
-    "1.2.840.10008.1.2.4.57": _jpeg_lossless,
-    "1.2.840.10008.1.2.4.70": _jpeg_lossless,
     "1.2.840.10008.1.2.4.80": _jpeg_ls,
     "1.2.840.10008.1.2.4.81": _jpeg_ls,
     "1.2.840.10008.1.2.4.90": _jpeg_2000,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pydicom
@@ -28,12 +29,15 @@ NAMING = ("PatientName", "PatientID", "PatientBirthDate", "OtherPatientNames", "
 def discreet(text: str, header: pydicom.Dataset, instead: str) -> str:
     """A free text of a file, or ``instead`` when it holds something that names its patient."""
     plain = " ".join(str(text).split())[:64]
-    lowered = plain.lower()
-    for keyword in NAMING:
-        parts = re.split(r"[\s^=,\\]+", str(header.get(keyword) or ""))
-        if any(len(part) > 2 and part.lower() in lowered for part in parts):
-            return instead
-    return plain or instead
+    naming = (str(header.get(keyword) or "") for keyword in NAMING)
+    return instead if not plain or names_patient(plain, naming) else plain
+
+
+def names_patient(text: str, naming: Iterable[str]) -> bool:
+    """Whether a text holds a part of one of the values that name the patient."""
+    lowered = text.lower()
+    parts = (part.lower() for value in naming for part in re.split(r"[\s^=,\\]+", value))
+    return any(len(part) > 2 and part in lowered for part in parts)
 
 
 def read_identity(path: Path, study_uid: str) -> pydicom.Dataset:

@@ -22,7 +22,6 @@ SAME_SPACING_MM = 1e-3
 SCREENSHOTS = "1.2.840.10008.5.1.4.1.1.7"
 """Secondary capture, of all kinds: a picture of a screen, as dose pages are."""
 DOSE_REPORTS = ("1.2.840.10008.5.1.4.1.1.88.67", "1.2.840.10008.5.1.4.1.1.88.68")
-ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
 KINDS = {
     "CR": "an X-ray image",
     "DX": "an X-ray image",
@@ -46,6 +45,7 @@ KINDS = {
     "SEG": "a segmentation",
 }
 MASKS = ("RTSTRUCT", "SEG")
+CHEST_WORDS = ("CHEST", "THORA", "LUNG", "TAP", "BODY", "TORSO", "TRUNK")
 FEW_SLICES = 8
 
 
@@ -108,21 +108,19 @@ class Series:
     @property
     def spacing(self) -> tuple[float, float, float] | None:
         """Millimetres (z, y, x) the volume will have; None when `why_not` says why."""
-        if self.why_not or isinstance(self._stacked, CTError) or not self.first.pixel_spacing:
+        if self.why_not or isinstance(self._stacked, str) or not self.first.pixel_spacing:
             return None
         return (self._stacked.step_mm, *self.first.pixel_spacing)
 
     @property
     def why_not(self) -> str:
         """Why this cannot be opened as CT, in plain words; empty when it can."""
-        return self._unlike_ct() or (
-            str(self._stacked) if isinstance(self._stacked, CTError) else ""
-        )
+        return self._unlike_ct() or (self._stacked if isinstance(self._stacked, str) else "")
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """What will be said of the volume: gaps, tilt, repeats, few slices, another body part."""
-        if self.why_not or isinstance(self._stacked, CTError):
+        if self.why_not or isinstance(self._stacked, str):
             return ()
         return (*self._stacked.notes, *self._doubts(len(self._stacked.slices)))
 
@@ -134,10 +132,8 @@ class Series:
         CTError
             This is no CT that can be opened; `why_not` says why.
         """
-        if reason := self._unlike_ct():
-            raise CTError(reason)
-        if isinstance(self._stacked, CTError):
-            raise self._stacked
+        if self.why_not or isinstance(self._stacked, str):
+            raise CTError(self.why_not)
         return self._stacked
 
     def words(self) -> str:
@@ -148,11 +144,12 @@ class Series:
         return f"{self.modality or 'unnamed modality'}{name}, {count}"
 
     @cached_property
-    def _stacked(self) -> Stack | CTError:
+    def _stacked(self) -> Stack | str:
+        """The slices on their grid, or why they lie on none."""
         try:
             return stack_slices(self.slices)
         except CTError as reason:
-            return reason
+            return str(reason)
 
     def _doubts(self, count: int) -> Iterator[str]:
         first = self.first
@@ -171,15 +168,14 @@ class Series:
         first = self.first
         if first.sop_class in DOSE_REPORTS:
             return "A dose report, no image."
+        aside = " Open it as a mask beside its CT." if first.modality in MASKS else ""
         if first.pixels is None:
             kind = KINDS.get(first.modality, "an object without an image")
-            aside = " Open it as a mask beside its CT." if first.modality in MASKS else ""
             return f"This is {kind}, no CT image.{aside}"
         if first.sop_class.startswith(SCREENSHOTS) or first.pixels.samples != 1:
             return "A screenshot or dose page, no slice in Hounsfield units."
         if first.modality != "CT":
             kind = KINDS.get(first.modality, f"of modality {first.modality or 'not named'}")
-            aside = " Open it as a mask beside its CT." if first.modality in MASKS else ""
             return f"This is {kind}; Hounsfield units come from a CT only.{aside}"
         if first.localizer:
             return "A scout (localizer): a projection, no slices."
@@ -193,7 +189,7 @@ class Series:
 
 def is_chest(body_part: str) -> bool:
     """Whether a body part as DICOM names it includes the chest."""
-    return any(word in body_part.upper() for word in ("CHEST", "THORA", "LUNG", "TAP", "WHOLEBODY"))
+    return any(word in body_part.upper() for word in CHEST_WORDS)
 
 
 def holds_dicom(path: Path, most: int = 64) -> bool:

@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 from napari_vaemed.io.errors import CTError
@@ -69,20 +70,25 @@ def files_below(folder: Path) -> Iterator[Path]:
 
 
 def read_bytes(source: Source, start: int, length: int) -> bytes:
-    """``length`` bytes from ``start``; fewer where the file ends sooner."""
+    """``length`` bytes from ``start``; fewer where the file ends sooner.
+
+    Raises
+    ------
+    OSError
+    CTError
+        The archive is damaged.
+    """
     with source.path.open("rb", buffering=0) as file:
         if not source.member:
-            file.seek(start)
-            return _read_fully(file.fileno(), length)
-        local = os.pread(file.fileno(), LOCAL_HEADER.size, source.header)
+            return _read_fully(file, start, length)
+        local = _read_fully(file, source.header, LOCAL_HEADER.size)
         if len(local) < LOCAL_HEADER.size or not local.startswith(b"PK\x03\x04"):
             raise CTError(f"The archive {source.path.name} is damaged; download or pack it again.")
         name, extra = LOCAL_HEADER.unpack(local)
         first = source.header + LOCAL_HEADER.size + name + extra
         if source.deflated:
-            return _inflated(file.fileno(), first, source.packed, start, length)
-        file.seek(first + start)
-        return _read_fully(file.fileno(), min(length, max(0, source.packed - start)))
+            return _inflated(file, first, source.packed, start, length)
+        return _read_fully(file, first + start, min(length, max(0, source.packed - start)))
 
 
 def inflate(data: bytes, start: int, length: int) -> bytes:
@@ -93,21 +99,22 @@ def inflate(data: bytes, start: int, length: int) -> bytes:
         raise CTError(f"The compressed data are damaged ({error}).") from error
 
 
-def _read_fully(descriptor: int, length: int) -> bytes:
-    """`os.read` may stop at 2 GiB; a file's end stops it for good."""
+def _read_fully(file: FileIO, start: int, length: int) -> bytes:
+    """One read may stop early, at 2 GiB for one; a file's end stops it for good."""
+    file.seek(start)
     parts = []
-    while length > 0 and (part := os.read(descriptor, min(length, 1 << 30))):
+    while length > 0 and (part := file.read(min(length, 1 << 30))):
         parts.append(part)
         length -= len(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _inflated(descriptor: int, first: int, packed: int, start: int, length: int) -> bytes:
+def _inflated(file: FileIO, first: int, packed: int, start: int, length: int) -> bytes:
     """A stretch of a deflated member; what lies before it is unpacked and dropped."""
     unpack = zlib.decompressobj(-zlib.MAX_WBITS)
     parts, at, place = [], 0, 0
     while at < start + length and place < packed and not unpack.eof:
-        data = os.pread(descriptor, min(CHUNK, packed - place), first + place)
+        data = _read_fully(file, first + place, min(CHUNK, packed - place))
         if not data:
             break
         place += len(data)

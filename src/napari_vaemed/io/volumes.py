@@ -248,6 +248,11 @@ def _read_stored(path: Path) -> tuple[NDArray, Grid]:
         )
     size, spacing, origin = image.GetSize(), image.GetSpacing(), image.GetOrigin()
     direction = np.array(image.GetDirection(), float).reshape(3, 3)
+    if not np.isfinite([*spacing, *origin, *direction.ravel()]).all():
+        raise CTError(
+            f"{path.name} does not say where its voxels lie (spacing, origin or axes are no "
+            "numbers). Its header is damaged; export it again."
+        )
     return voxels, Grid(size, spacing, origin, direction)
 
 

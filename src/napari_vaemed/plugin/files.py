@@ -20,19 +20,31 @@ KINDS = (
 
 def ask_folder(parent: QWidget | None, caption: str) -> Path | None:
     """Let the user choose a folder; None when they did not."""
-    return _ask(parent, caption, QFileDialog.FileMode.Directory)
+    dialog = QFileDialog(parent, caption, _start())
+    dialog.setFileMode(QFileDialog.FileMode.Directory)
+    return _ask(dialog)
 
 
 def ask_file(parent: QWidget | None, caption: str, kinds: str) -> Path | None:
     """Let the user choose a file of the kinds named; None when they did not."""
-    return _ask(parent, caption, QFileDialog.FileMode.ExistingFile, kinds)
+    dialog = QFileDialog(parent, caption, _start(), kinds)
+    dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+    return _ask(dialog)
 
 
-def _ask(
-    parent: QWidget | None, caption: str, mode: QFileDialog.FileMode, kinds: str = ""
-) -> Path | None:
-    dialog = QFileDialog(parent, caption, str(_last_visited[-1]), kinds)
-    dialog.setFileMode(mode)
+def ask_save(parent: QWidget | None, caption: str, name: str, kinds: str) -> Path | None:
+    """Let the user say where to save, a name being offered; None when they did not."""
+    dialog = QFileDialog(parent, caption, _start(), kinds)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.selectFile(name)
+    return _ask(dialog)
+
+
+def _start() -> str:
+    return str(_last_visited[-1])
+
+
+def _ask(dialog: QFileDialog) -> Path | None:
     try:
         if not dialog.exec():
             return None

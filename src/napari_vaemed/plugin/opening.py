@@ -169,7 +169,7 @@ class Opening(QObject):
 
         try:
             made = read_layers(str(path))
-        except (ValueError, OSError) as error:
+        except Exception as error:  # as in a job, whatever a library raises is told
             self._session.fail("ct", "This could not be opened", Failure.of(error))
             return
         for layer_data in made:

@@ -12,6 +12,7 @@ so that a model taught on one may read the other:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +62,12 @@ class PictureFrame:
         wanted = (self.size, self.size)
         return self._resampled(values, wanted, self._weights_back)
 
-    def _resampled(self, values, wanted, weights) -> NDArray[np.float32]:
+    def _resampled(
+        self,
+        values: NDArray[np.number],
+        wanted: tuple[int, int],
+        weights: Callable[[int], NDArray[np.float32]],
+    ) -> NDArray[np.float32]:
         if values.shape != wanted:
             raise ValueError(f"Values on a grid of {wanted} are wanted here; got {values.shape}.")
         rows, columns = weights(0), weights(1)
@@ -171,10 +177,10 @@ def _frame(
 ) -> PictureFrame:
     """Lay a square of mm around the lungs' box; without lungs around the whole slice."""
     if not lungs.any():
-        edges = ((0, lungs.shape[0]), (0, lungs.shape[1]))
+        edges = [(0, lungs.shape[0]), (0, lungs.shape[1])]
         margin = 0.0
     else:
-        edges = tuple(_span(lungs.any(axis=1 - axis)) for axis in (0, 1))  # type: ignore[assignment]
+        edges = [_span(np.any(lungs, axis=1 - axis)) for axis in (0, 1)]
         margin = MARGIN
     sides = [(high - low) * mm for (low, high), mm in zip(edges, spacing, strict=True)]
     longer = max(max(sides), min_box_mm)
@@ -190,7 +196,7 @@ def _frame(
     )
 
 
-def _triangles(at: NDArray[np.float64], n: int, step: float) -> NDArray[np.float32]:
+def _triangles(at: NDArray[np.floating], n: int, step: float) -> NDArray[np.float32]:
     """Weights (m, n) of n pixels for m points, in pixels from the first one's outer edge."""
     reach = max(1.0, step)
     apart = np.abs((np.arange(n) + 0.5)[None] - np.clip(at, 0.5, n - 0.5)[:, None])
@@ -200,7 +206,7 @@ def _triangles(at: NDArray[np.float64], n: int, step: float) -> NDArray[np.float
     return (weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)).astype(np.float32)
 
 
-def _span(there: NDArray[np.bool_]) -> tuple[int, int]:
+def _span(there: NDArray[np.bool_] | np.bool_) -> tuple[int, int]:
     at = np.flatnonzero(there)
     return int(at[0]), int(at[-1]) + 1
 

@@ -25,8 +25,13 @@ BLOCK = 8192
 CUDA_BLOCK = 1 << 20
 
 _SAMPLE = 2048  # rows that centre, width and scale are taken from
+_STRIP = 1024  # rows made at a time: their temporary arrays stay in the cache
 _UNIT = 2.0**-24  # half the gap between 1 and the next float32
-_LARGEST = 1e30  # of a feature, so that no product leaves float32
+_LARGEST = 1e17  # of a feature, so that no product leaves float32
+
+
+class OutOfRange(ValueError):
+    """Features so large that float32 cannot hold their product; the distance must be asked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,13 +76,17 @@ class Features:
         length = np.linalg.norm(vectors, axis=1, keepdims=True)
         return _single(np.concatenate([vectors, length], axis=1)), offset
 
-    def of_known(self, rows: slice) -> Singles:
+    def of_known(self, place: slice) -> Singles:
         """One block (features, rows)."""
-        vectors = self.form.known(self._moved(self.posterior[rows]))
-        vectors /= self.scale
-        margin = 1.1 * (vectors.shape[1] + 4) * _UNIT
-        error = -margin * np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.ascontiguousarray(_single(np.concatenate([vectors, error], axis=1)).T)
+        margin = 1.1 * (len(self.scale) + 4) * _UNIT
+        out = np.empty((len(self.scale) + 1, place.stop - place.start), np.float32)
+        for start in range(place.start, place.stop, _STRIP):
+            rows = slice(start, min(start + _STRIP, place.stop))
+            vectors = self.form.known(self._moved(self.posterior[rows])) / self.scale
+            error = -margin * np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+            strip = out[:, rows.start - place.start : rows.stop - place.start]
+            strip[:-1], strip[-1] = _single(vectors).T, error
+        return out
 
     def places(self) -> list[slice]:
         """The rows of each block."""
@@ -89,8 +98,10 @@ class Features:
         return self.kept[place.start // self.block] if self.kept else self.of_known(place)
 
     def _moved(self, posterior: Posterior) -> Posterior:
-        mean, sd = (np.atleast_2d(np.asarray(v, float)) for v in (posterior.mean, posterior.sd))
-        return Posterior((mean - self.centre) / self.width, sd / self.width)
+        mean, sd = posterior.mean - self.centre, posterior.sd
+        if self.form.invariant == "affine":
+            mean, sd = mean / self.width, sd / self.width
+        return Posterior(mean, sd)
 
 
 def make_features(
@@ -135,12 +146,9 @@ def _flat_index(features: Features) -> Any:
 
 
 def _single(vectors: NDArray[np.float64]) -> Singles:
-    largest = np.abs(vectors).max(initial=0.0)
+    largest = max(vectors.max(initial=0.0), -vectors.min(initial=0.0))
     if not largest < _LARGEST:
-        raise ValueError(
-            "Means and standard deviations of these posteriors are too far apart to be searched "
-            f"(features reach {largest:.3g}). Look for damaged posteriors."
-        )
+        raise OutOfRange(f"A feature of {largest:.3g} is too large for products in float32.")
     return vectors.astype(np.float32)
 
 

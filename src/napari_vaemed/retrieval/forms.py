@@ -115,7 +115,7 @@ def _wasserstein_query(p: Posterior) -> tuple[Numbers, Numbers]:
 
 def _wasserstein_known(p: Posterior) -> Numbers:
     both = _join(*moments(p, zero_sd=True))
-    return _join(both, (both**2).sum(1, keepdims=True))
+    return _join(both, np.einsum("ij,ij->i", both, both)[:, None])
 
 
 def _euclidean_query(p: Posterior) -> tuple[Numbers, Numbers]:

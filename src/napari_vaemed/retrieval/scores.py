@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib import import_module
@@ -15,6 +16,7 @@ from napari_vaemed.retrieval.features import Features, Singles
 
 Rows = NDArray[np.int64]
 
+_TOGETHER = 8  # blocks that are looked through at once for one query
 _alone = Lock()  # two searches that both limit BLAS would not agree on what to set it back to
 
 
@@ -32,12 +34,15 @@ def lowest(
         return _lowest_by_faiss(features.flat, vectors, count, allowed)
     kept = _Lowest(features, vectors, count, allowed)
     threads = blas_threads() if features.device == "cpu" else 1
-    if threads == 1 or len(features.places()) == 1:
-        for place in features.places():
-            kept.take(place)
+    together = max(1, _TOGETHER // max(1, len(vectors))) if features.device == "cpu" else 1
+    places = features.places()
+    runs = [places[i : i + together] for i in range(0, len(places), together)]
+    if threads == 1 or len(runs) == 1:
+        for run in runs:
+            kept.take(run)
     else:
         with _alone, _blas().limit(limits=1), ThreadPoolExecutor(threads) as pool:
-            list(pool.map(kept.take, features.places()))
+            list(pool.map(kept.take, runs))
     return kept.scores, np.where(np.isfinite(kept.scores), kept.rows, -1)
 
 
@@ -53,29 +58,35 @@ class _Lowest:
         self.limit = np.full(len(vectors), np.inf, np.float32)
         self.space, self.lock = local(), Lock()
 
-    def take(self, place: slice) -> None:
-        count = self.scores.shape[1]
-        block, allowed = self.features.at(place), part(self.allowed, place)
-        if isinstance(block, np.ndarray):
-            found, columns = _candidates(self._product(block), count, self.limit, allowed)
+    def take(self, run: Sequence[slice]) -> None:
+        """Look through some blocks that follow one another."""
+        count, start = self.scores.shape[1], run[0].start
+        allowed = part(self.allowed, slice(start, run[-1].stop))
+        if self.features.device == "cpu":
+            found, columns = _candidates(self._product(run), count, self.limit, allowed)
         else:
+            block = self.features.at(run[0])
             found, columns = _candidates_on_device(self.vectors, block, count, allowed)
         if not found.shape[1]:
             return
         with self.lock:
             both = np.concatenate([self.scores, found], axis=1)
-            names = np.concatenate([self.rows, columns + place.start], axis=1)
+            names = np.concatenate([self.rows, columns + start], axis=1)
             keep = np.argpartition(both, count - 1, axis=1)[:, :count]
             self.scores = np.take_along_axis(both, keep, axis=1)
             self.rows = np.take_along_axis(names, keep, axis=1)
             self.limit = self.scores.max(axis=1)
 
-    def _product(self, block: Singles) -> Singles:
-        """Scores (n, rows of the block), in memory that each thread uses again."""
+    def _product(self, run: Sequence[slice]) -> Singles:
+        """Scores (n, rows of the run), in memory that each thread uses again."""
+        rows = run[-1].stop - run[0].start
         space: Singles | None = getattr(self.space, "scores", None)
-        if space is None or space.shape[1] != block.shape[1]:
-            space = self.space.scores = np.empty((len(self.vectors), block.shape[1]), np.float32)
-        return np.matmul(self.vectors, block, out=space)
+        if space is None or space.shape[1] != rows:
+            space = self.space.scores = np.empty((len(self.vectors), rows), np.float32)
+        for place in run:
+            here = slice(place.start - run[0].start, place.stop - run[0].start)
+            np.matmul(self.vectors, self.features.at(place), out=space[:, here])
+        return space
 
 
 def below(
@@ -115,9 +126,11 @@ def _candidates(
         if few.shape[1] >= count:
             limit = np.minimum(limit, np.partition(few, count - 1, axis=1)[:, count - 1])
     query, column = _true(scores <= np.minimum(limit, np.finfo(np.float32).max)[:, None])
+    if not len(query):
+        return np.empty((len(scores), 0), np.float32), np.empty((len(scores), 0), np.int64)
     counts = np.bincount(query, minlength=len(scores))
     at = np.arange(len(query)) - np.repeat(np.cumsum(counts) - counts, counts)
-    found = np.full((len(scores), counts.max(initial=0)), np.inf, np.float32)
+    found = np.full((len(scores), counts.max()), np.inf, np.float32)
     columns = np.zeros(found.shape, np.int64)
     found[query, at], columns[query, at] = scores[query, column], column
     return found, columns

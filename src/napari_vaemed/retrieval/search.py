@@ -9,6 +9,7 @@ digit and in the same order, whatever the score was good for.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from napari_vaemed.data.posterior import Posterior
 from napari_vaemed.distances.properties import Distance
-from napari_vaemed.retrieval.features import BLOCK, Features, Singles, make_features
+from napari_vaemed.retrieval.features import BLOCK, Features, OutOfRange, Singles, make_features
 from napari_vaemed.retrieval.forms import FORMS
 from napari_vaemed.retrieval.scores import below, lowest, part
 
@@ -24,8 +25,6 @@ QUERIES = 512
 """Queries that go through an index together."""
 
 _SLACK = 1e-6  # of a limit: far above the error of float64, far below what it costs to ask more
-
-
 _CROWD = 0.5  # of a block's rows: then all are asked together, without picking them out
 
 
@@ -38,7 +37,8 @@ class Searchable:
     posterior : Posterior of shape (m, d)
     distance : function
     features : Features or None
-        None if the distance has no form; then all is asked directly.
+        None if the distance has no form, or features would leave float32; then all is asked
+        directly.
     """
 
     posterior: Posterior
@@ -80,12 +80,11 @@ def prepare(
         "cpu", or a CUDA device for features and scores, or "faiss" to leave the scores to FAISS;
         distances are asked on the CPU.
     """
-    form = FORMS.get(distance)
-    if form is None or not len(known):
-        return Searchable(known, distance, None)
-    return Searchable(
-        known, distance, make_features(form, known, keep=keep or device != "cpu", device=device)
-    )
+    form, features = FORMS.get(distance), None
+    if form is not None and len(known):
+        with suppress(OutOfRange):
+            features = make_features(form, known, keep=keep or device != "cpu", device=device)
+    return Searchable(known, distance, features)
 
 
 def search(
@@ -149,20 +148,11 @@ def _search(
     shortlist: int,
 ) -> Hits:
     nearest = _Nearest(known, query, k)
-    if known.features is None:
-        nearest.ask_all(allowed)
-        return nearest.hits()
-    vectors, offset = known.features.of_query(query)
-    count = min(shortlist, len(known.posterior))
-    scores, rows = lowest(known.features, vectors, count, allowed)
-    nearest.ask_first(rows)
-    if count < len(known.posterior):
-        full = rows.min(axis=1) >= 0
-        # Whoever is not on the shortlist scores no less than all who are.
-        limits = nearest.limits(np.arange(len(query)), offset)
-        unsure = np.flatnonzero(full & (scores.max(axis=1) <= limits))
-        if len(unsure):
-            nearest.ask_possible(unsure, vectors, offset, allowed)
+    if known.features is not None:
+        with suppress(OutOfRange):
+            nearest.sort_out(known.features, allowed, min(shortlist, len(known.posterior)))
+            return nearest.hits()
+    nearest.ask_all(allowed)
     return nearest.hits()
 
 
@@ -176,6 +166,22 @@ class _Nearest:
 
     def hits(self) -> Hits:
         return Hits(self.rows, self.distances, self.asked)
+
+    def sort_out(
+        self, features: Features, allowed: NDArray[np.bool_] | None, shortlist: int
+    ) -> None:
+        """Ask the lowest scores, and then whatever they do not rule out."""
+        vectors, offset = features.of_query(self.query)
+        scores, rows = lowest(features, vectors, shortlist, allowed)
+        self.ask_first(rows)
+        if shortlist == len(self.known.posterior):
+            return
+        # Whoever is not on a full shortlist scores no less than all who are.
+        limits = self.limits(np.arange(len(self.query)), offset)
+        full = rows.min(axis=1) >= 0
+        unsure = np.flatnonzero(full & (scores.max(axis=1) <= limits))
+        if len(unsure):
+            self.ask_possible(unsure, vectors, offset, allowed)
 
     def limits(self, numbers: NDArray[np.int_], offset: NDArray[np.float64]) -> Singles:
         """Scores above which nothing is as near as the k-th nearest so far, less the offset."""

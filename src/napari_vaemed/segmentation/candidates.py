@@ -35,7 +35,7 @@ def most_nodule_like(
         Lung labels of the volume.
     """
     yield Progress("Looking for round spots", 0, TRIED)
-    spots = _round_spots(volume, lungs)[:TRIED]
+    spots = round_spots(volume, lungs)[:TRIED]
     found: list[tuple[float, Voxel]] = []
     taken: list[NDArray[np.float64]] = []
     for done, (score, voxel) in enumerate(spots):
@@ -64,7 +64,7 @@ def _fullness(mask: NDArray[np.bool_], volume: Volume) -> float:
     return float(min(mask.sum() * volume.voxel_mm3 / (np.pi / 6 * longest**3), 1.0))
 
 
-def _round_spots(
+def round_spots(
     volume: Volume, lungs: NDArray[np.uint8]
 ) -> list[tuple[float, NDArray[np.float64]]]:
     """Blobness peaks and their voxel index, the highest first."""

@@ -17,14 +17,16 @@ from napari_vaemed.models.protocols import ClickSegmenter
 from napari_vaemed.models.segmenters.click_net import COARSE_MM, LOOK_SHAPE, fitting_step
 from napari_vaemed.preprocessing.geometry import Grid, grid_around
 from napari_vaemed.preprocessing.patch import cut_patch
-from napari_vaemed.segmentation.nodules import NoNodule
+from napari_vaemed.segmentation.nodules import NoNodule, segment_nodule
 
 SNAP_MM = 3.0
-LOOKS = 3
-"""At most so many looks after the first."""
+MOST_LOOKS = 3
+"""The first at a fixed step, then at the step that fits what was seen, until it stays."""
 
 SAME_SCALE = 1.25
-LEAST_PRESENCE = 0.5
+SURE, DOUBTFUL = 1.5, 0.0
+"""Logits of there being a nodule, mean of all looks: a nodule from here on, and none below."""
+
 FAR_FROM_IT = -20.0
 LOWEST_LEVEL = -2.0
 
@@ -97,8 +99,13 @@ def look(
     return Sight(grid, step, mask, on_scan, float(presence.mean()))
 
 
-def outline_nodule(net: nn.Module, volume: Volume, voxel: ArrayLike) -> NoduleMask:
+def outline_nodule(
+    net: nn.Module, volume: Volume, voxel: ArrayLike, lungs: NDArray[np.uint8] | None = None
+) -> NoduleMask:
     """Mask the nodule at or within 3 mm of a click.
+
+    The mask is the network's. Whether there is a nodule is its word too, unless it doubts: then
+    the thresholds of `segment_nodule` decide, and they say what else is there.
 
     Parameters
     ----------
@@ -106,17 +113,24 @@ def outline_nodule(net: nn.Module, volume: Volume, voxel: ArrayLike) -> NoduleMa
         A `ClickSegmenter`, in evaluation mode.
     voxel : (z, y, x)
         The click as a fractional voxel index.
+    lungs : (z, y, x) uint8, optional
+        Lung labels of the whole volume, for the thresholds.
 
     Raises
     ------
     NoNodule
-        When the network sees none there.
+        With the reason, when there is no nodule at that place.
+    ValueError
+        When the labels are not the volume's.
     """
     if not volume.contains(voxel):
         raise NoNodule("No nodule here: the click lies outside the scan.")
     sights = sights_of(net, volume, volume.to_world(voxel))
     presence = float(np.mean([sight.presence for sight in sights]))
-    if 1 / (1 + np.exp(-presence)) < LEAST_PRESENCE or not sights[-1].piece.any():
+    seen = sights[-1].piece.any()
+    if not seen or presence < SURE:
+        segment_nodule(volume, voxel, lungs)
+    if not seen or presence < DOUBTFUL:
         raise NoNodule("No nodule here: this looks like a vessel or another structure.")
     return mask_of(volume, sights[-1])
 
@@ -124,7 +138,7 @@ def outline_nodule(net: nn.Module, volume: Volume, voxel: ArrayLike) -> NoduleMa
 def sights_of(net: nn.Module, volume: Volume, centre_mm: NDArray[np.float64]) -> list[Sight]:
     """All looks at a click: a coarse one, then fitting ones around what was seen."""
     sights = [look(net, volume, centre_mm, COARSE_MM)]
-    for _ in range(LOOKS - 1):
+    while len(sights) < MOST_LOOKS:
         last = sights[-1]
         piece = last.piece
         if not piece.any():
@@ -169,7 +183,7 @@ def _level(logits: NDArray[np.float32]) -> float:
 
     A border the network is unsure of, such as a thin halo, would fall to one side at even odds.
     """
-    expected = int(round(float((1 / (1 + np.exp(-logits))).sum())))
+    expected = round(float((1 / (1 + np.exp(-logits))).sum()))
     ordered = np.sort(logits, axis=None)
     level = float(ordered[-expected - 1]) if 0 < expected < len(ordered) else 0.0
     return float(np.clip(level, LOWEST_LEVEL, 0.0))

@@ -12,7 +12,7 @@ from napari_vaemed.data.volume import Volume
 from napari_vaemed.io.checkpoints import Model, read_model
 from napari_vaemed.io.weights import shipped_click_net_path
 from napari_vaemed.segmentation.learned_click import outline_nodule
-from napari_vaemed.segmentation.nodules import NoNodule, segment_nodule
+from napari_vaemed.segmentation.nodules import segment_nodule
 
 METHODS = ("network", "threshold")
 """How a click can be answered; the first is the default."""
@@ -36,7 +36,7 @@ def outline(
     Parameters
     ----------
     lungs : (z, y, x) uint8, optional
-        Lung labels; the thresholds use them, and so does the reason of a refusal.
+        Lung labels of the whole volume; only the thresholds use them.
     method : {"network", "threshold"}
 
     Raises
@@ -50,8 +50,4 @@ def outline(
         raise ValueError(f"A click's method is one of {', '.join(METHODS)}; got {method!r}.")
     if method == "threshold":
         return segment_nodule(volume, voxel, lungs)
-    try:
-        return outline_nodule(shipped_click_net().module, volume, voxel)
-    except NoNodule as refusal:
-        segment_nodule(volume, voxel, lungs)  # knows better what is there, where it refuses too
-        raise refusal from None
+    return outline_nodule(shipped_click_net().module, volume, voxel, lungs)

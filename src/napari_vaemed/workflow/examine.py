@@ -32,8 +32,8 @@ from napari_vaemed.retrieval.neighbours import (
     vote,
 )
 from napari_vaemed.segmentation.measure import measure_nodule
-from napari_vaemed.segmentation.nodules import segment_nodule
 from napari_vaemed.workflow import encode
+from napari_vaemed.workflow.click import METHODS, outline
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +109,19 @@ def shipped_expert(device: str = "auto") -> Expert:
     return load_expert(device)
 
 
-def mark(volume: Volume, voxel: ArrayLike, lungs: NDArray[np.uint8] | None = None) -> Marked:
+def mark(
+    volume: Volume,
+    voxel: ArrayLike,
+    lungs: NDArray[np.uint8] | None = None,
+    *,
+    method: str = METHODS[0],
+) -> Marked:
     """Outline and measure the nodule at a click (z, y, x).
+
+    Parameters
+    ----------
+    method : str
+        One of `workflow.click.METHODS`.
 
     Raises
     ------
@@ -119,7 +130,7 @@ def mark(volume: Volume, voxel: ArrayLike, lungs: NDArray[np.uint8] | None = Non
     """
     start = perf_counter()
     z, y, x = (float(v) for v in np.asarray(voxel, float))
-    mask = segment_nodule(volume, (z, y, x), lungs)
+    mask = outline(volume, (z, y, x), lungs, method=method)
     measurement = measure_nodule(volume, mask)
     return Marked((z, y, x), mask, measurement, perf_counter() - start)
 

@@ -12,7 +12,8 @@ from napari_vaemed.data.nodule_set import NoduleSet
 from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.io.checkpoints import Model
 from napari_vaemed.preprocessing.patch import PATCH_SHAPE, cut_patch
-from napari_vaemed.segmentation.nodules import NoNodule, segment_nodule
+from napari_vaemed.segmentation.nodules import NoNodule
+from napari_vaemed.workflow.click import outline
 from napari_vaemed.workflow.encode import encode_patches, nodule_centre
 
 
@@ -57,7 +58,7 @@ def click_all(nodules: NoduleSet, shifts_mm: NDArray[np.float64] | None = None) 
     for number, (record, volume) in enumerate(zip(nodules.records, nodules.volumes, strict=True)):
         voxel = volume.to_voxel(np.array(record.centre_mm) + shifts[number])
         try:
-            mask = segment_nodule(volume, voxel)
+            mask = outline(volume, voxel)
             clicks.volumes_mm3[number] = mask.voxels.sum() * volume.voxel_mm3
         except NoNodule:
             mask = None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from napari_vaemed.data.nodule_set import NoduleSet
 from napari_vaemed.data.phantom_nodules import KINDS, NoduleSpec
@@ -16,6 +18,7 @@ from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.io.checkpoints import Model, read_training, write_model
 from napari_vaemed.io.ct import read_ct
 from napari_vaemed.io.nodules import read_nodule_set
+from napari_vaemed.segmentation.candidates import round_spots
 from napari_vaemed.segmentation.lungs import segment_lungs
 from napari_vaemed.segmentation.nodules import NoNodule
 from napari_vaemed.workflow.train import saved
@@ -35,7 +38,7 @@ STATE_FILE = "click_training.safetensors"
 FIRST_PHANTOM = 5000
 """Seed of the first phantom; the benchmarks and tests use smaller ones."""
 
-PLACES_A_PHANTOM, PLACES_A_SCAN = 40, 500
+PLACES_A_PHANTOM, PLACES_A_SCAN, SPOTS_A_SCAN = 40, 1600, 300
 SIZES_MM = ((4.5, 7.5, 11), (7.5, 14.0, 8), (14.0, 25.0, 4), (20.0, 32.0, 1))
 """Nodules of a phantom: smallest, largest, how many."""
 
@@ -48,13 +51,14 @@ def train_click(
     phantoms: int = 60,
     views: int = 6,
     arguments: Mapping[str, Any] | None = None,
-    epochs: int = 6,
+    epochs: int = 8,
     batch: int = 16,
     lr: float = 3e-3,
     seed: int = 0,
     device: str = "auto",
     precision: str = "auto",
     resume: bool = False,
+    save_every: int = 1,
 ) -> Generator[Progress | Epoch, None, Model]:
     """Train on four fifths of the patients of a folder of nodules and on phantoms.
 
@@ -99,7 +103,7 @@ def train_click(
     checkpoint = out / STATE_FILE
     state = read_training(checkpoint) if resume and checkpoint.is_file() else None
     run = fit(network, samples, resume=state, **settings)  # type: ignore[arg-type]
-    network = yield from saved(run, checkpoint, 1)  # type: ignore[assignment]
+    network = yield from saved(run, checkpoint, save_every)  # type: ignore[assignment]
     figures = yield from held_out_figures(network, nodules, held_out)
     flags = {"phantoms": phantoms, "views": views, **settings}
     card = model_card(nodules, len(learn), len(scans), flags)
@@ -138,10 +142,11 @@ def click_samples(
 
 
 def _scan_looks(path: Path, rng: np.random.Generator) -> Work[list[Looks]]:
-    """Looks away from any annotation, at all slices and at every second one."""
-    from dataclasses import replace
+    """Looks away from any annotation, at all slices and at every second one.
 
-    from napari_vaemed.training.click_samples import other_looks, other_places
+    The roundest spots are looked at as well: they are forks and sections of vessels.
+    """
+    from napari_vaemed.training.click_samples import APART_MM, other_looks, other_places
 
     volume = yield from read_ct(path)
     lungs = yield from segment_lungs(volume)
@@ -150,7 +155,13 @@ def _scan_looks(path: Path, rng: np.random.Generator) -> Work[list[Looks]]:
     for every in (1, 2):
         spacing = (every * volume.spacing[0], *volume.spacing[1:])
         thinned = replace(volume, hu=volume.hu[::every], spacing=spacing)
-        places = other_places(thinned, lungs[::every], PLACES_A_SCAN, rng, avoid=nodules[::every])
+        avoid = nodules[::every]
+        places = other_places(thinned, lungs[::every], PLACES_A_SCAN, rng, avoid=avoid)
+        found = [voxel for _, voxel in round_spots(thinned, lungs[::every])[:SPOTS_A_SCAN]]
+        apart = ndimage.distance_transform_edt(~avoid, sampling=spacing) if avoid.any() else None
+        places["round spot"] = thinned.to_world(
+            [v for v in found if apart is None or apart[tuple(np.rint(v).astype(int))] > APART_MM]
+        )
         looks.append(other_looks(thinned, np.concatenate(list(places.values())), rng, hide=True))
     return looks
 

@@ -74,7 +74,13 @@ def train_slices(
     if split != "as published":
         slices = split_by_group(slices, seed)
     checkpoint = out / STATE_FILE
-    settings = {"epochs": epochs, "batch": batch, "lr": lr, "seed": seed, "precision": precision}
+    settings: dict[str, Any] = {
+        "epochs": epochs,
+        "batch": batch,
+        "lr": lr,
+        "seed": seed,
+        "precision": precision,
+    }
     trained = yield from fit_slices(
         slices,
         model=model,
@@ -110,7 +116,7 @@ def fit_slices(
     _check_parts(slices)
     device = choose_device(device)
     module = cast("SliceResNet", new_classifier(model, arguments or {}, seed))
-    look = {"size": module.size, "lungs_only": module.lungs_only}
+    look: dict[str, Any] = {"size": module.size, "lungs_only": module.lungs_only}
     samples = yield from slice_samples(slices, slices.rows("train"), **look)
     held_out = yield from slice_pictures(slices, slices.rows("val"), **look)
     state = read_training(checkpoint) if resume and checkpoint and checkpoint.is_file() else None
@@ -142,13 +148,13 @@ def slice_figures(model: Model, slices: SliceSet) -> Generator[Progress, None, d
     """AUC, F1 and accuracy on the part ``test``; what counts as positive is decided on ``val``.
 
     The threshold is that of the highest sensitivity plus specificity. Each figure comes
-    with the 2.5th and 97.5th percentile of 2000 bootstraps of slices, and of groups.
+    with the 2.5th and 97.5th percentile of 1000 bootstraps of slices, and of groups.
     """
     from napari_vaemed.training.metrics import best_threshold
     from napari_vaemed.training.slice_samples import slice_pictures
 
     module = cast("SliceResNet", model.module)
-    look = {"size": module.size, "lungs_only": module.lungs_only}
+    look: dict[str, Any] = {"size": module.size, "lungs_only": module.lungs_only}
     scores = {}
     for part in ("val", "test"):
         rows = slices.rows(part)
@@ -167,7 +173,7 @@ def part_figures(
     slices: SliceSet, part: str, score: NDArray[np.floating], threshold: float
 ) -> dict[str, Any]:
     """Figures of scores (n,) of one part, each [value, low, high] by slices and by groups."""
-    from napari_vaemed.training.metrics import auc, bootstrap_interval, f1
+    from napari_vaemed.training.metrics import Measure, auc, bootstrap_interval, f1
 
     rows = slices.rows(part)
     positive = slices.labels[rows] > 0
@@ -175,11 +181,12 @@ def part_figures(
     called = score >= threshold
     measured: dict[str, Any] = {"n": len(rows), "groups": len(set(groups))}
     measured["threshold"] = round(threshold, 4)
-    for name, measure, values in (
+    measures: tuple[tuple[str, Measure, NDArray], ...] = (
         ("auc", auc, score),
         ("f1", f1, called),
         ("accuracy", lambda truth, said: float((truth == said).mean()), called),
-    ):
+    )
+    for name, measure, values in measures:
         value = measure(positive, values)
         for over, units in (("", [str(row) for row in rows]), ("_by_group", groups)):
             interval = bootstrap_interval(measure, positive, values, units)
@@ -207,11 +214,19 @@ def model_card(
         ),
         "training": dict(training),
         "command": " ".join(
-            ["vaemed train-slices PATH -o OUT"]
-            + [f"--{name} {value}" for name, value in training.items()]
-            + [f"--{name.replace('_', '-')} {value}" for name, value in arguments.items()]
+            ["vaemed train-slices PATH -o OUT", *_flags({**training, **arguments})]
         ),
     }
+
+
+def _flags(values: Mapping[str, Any]) -> list[str]:
+    """As typed on the command line; what is off is not typed."""
+    names = {name: f"--{name.replace('_', '-')}" for name in values}
+    return [
+        names[name] if value is True else f"{names[name]} {value}"
+        for name, value in values.items()
+        if value is not False
+    ]
 
 
 def _check_parts(slices: SliceSet) -> None:

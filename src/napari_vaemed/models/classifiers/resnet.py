@@ -72,7 +72,6 @@ class SliceResNet(nn.Module):
         )
         stem = nn.Sequential(body.conv1, body.bn1, body.act, body.maxpool)
         self.body = nn.Sequential(stem, body.layer1, body.layer2, body.layer3)
-        self.body.to(memory_format=torch.channels_last)
         self.head = nn.Linear(4 * width, 1)
         self.register_buffer("centres", torch.zeros(2, 4 * width))
         self.register_buffer("whitening", torch.eye(4 * width))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from qtpy.QtWidgets import QCheckBox, QFileDialog
+from qtpy.QtWidgets import QCheckBox
 
 from napari_vaemed.plugin import work
 from napari_vaemed.plugin.cases import Case
@@ -18,6 +18,7 @@ from napari_vaemed.plugin.docks import (
     strip_of,
     style_of,
 )
+from napari_vaemed.plugin.files import ask_save
 from napari_vaemed.plugin.parts.message import MessageLine
 from napari_vaemed.plugin.parts.panel import Panel, button, label
 from napari_vaemed.plugin.parts.scale import ColourScale
@@ -203,8 +204,7 @@ class ClassifyWidget(Panel):
         self.session.slice_view.go_to(self._order[row])
 
     def _on_save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save the scores", "slices.csv", "CSV (*.csv)")
-        if path:
+        if path := ask_save(self, "Save the scores", "slices.csv", "CSV (*.csv)"):
             self.save_csv(path)
 
 

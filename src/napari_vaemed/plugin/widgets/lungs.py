@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from qtpy.QtWidgets import QCheckBox, QFileDialog
+from qtpy.QtWidgets import QCheckBox
 
 from napari_vaemed.data.labels import LUNG_NAMES
 from napari_vaemed.plugin import work
 from napari_vaemed.plugin.docks import NO_CT, Wiring, open_offers, strip_of, style_of
+from napari_vaemed.plugin.files import ask_save
 from napari_vaemed.plugin.parts.panel import Panel, button, label
 from napari_vaemed.plugin.parts.table import NumberTable
 from napari_vaemed.plugin.scans import identity_source
@@ -61,9 +62,7 @@ class LungsWidget(Panel):
         except ValueError as reason:
             self.session.say("lungs", f"Not saved: {reason}", "error")
             return
-        task = partial(
-            work.write_mask, Path(path), case.lungs, case.volume, LUNG_NAMES, identity
-        )
+        task = partial(work.write_mask, Path(path), case.lungs, case.volume, LUNG_NAMES, identity)
         job = self.session.start(case, task, "Saving the lung mask", "save lungs", "read")
         job.returned.connect(self._on_saved)
         job.failed.connect(partial(self.session.fail, "lungs", "Not saved"))
@@ -129,8 +128,7 @@ class LungsWidget(Panel):
         self.prepare_button.setText(text)
 
     def _on_save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save the lung mask", "lungs.nii.gz", MASKS)
-        if path:
+        if path := ask_save(self, "Save the lung mask", "lungs.nii.gz", MASKS):
             self.save(path)
 
     def _on_saved(self, path: Path) -> None:

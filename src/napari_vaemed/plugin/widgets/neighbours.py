@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QFileDialog
-
 from napari_vaemed.plugin.docks import Wiring, chosen_finding_of, strip_of, style_of
+from napari_vaemed.plugin.files import ask_folder
 from napari_vaemed.plugin.parts.gallery import Exhibit, Gallery
 from napari_vaemed.plugin.parts.panel import Panel, button, label
 from napari_vaemed.plugin.parts.picture import grey_image
@@ -139,9 +138,8 @@ class NeighboursWidget(Panel):
         self.show_as_layers(True)
 
     def _on_choose_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Folder of LIDC-IDRI nodule crops")
-        if folder:
-            keep_lidc_folder(folder)
+        if folder := ask_folder(self, "Folder of LIDC-IDRI nodule crops"):
+            keep_lidc_folder(str(folder))
             self.session.answers.describe_again()
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QFileDialog
 
 from napari_vaemed.plugin import work
 from napari_vaemed.plugin.cases import Finding
 from napari_vaemed.plugin.docks import NO_CT, Wiring, open_offers, strip_of, style_of
+from napari_vaemed.plugin.files import ask_save
 from napari_vaemed.plugin.parts.panel import Panel, button, label
 from napari_vaemed.plugin.parts.table import NumberTable
 from napari_vaemed.plugin.scans import identity_source
@@ -187,15 +187,11 @@ class NoduleWidget(Panel):
         self.session.findings.brush(self.brush_button.isChecked())
 
     def _on_save_masks(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save the masks", "findings.nii.gz", MASKS)
-        if path:
+        if path := ask_save(self, "Save the masks", "findings.nii.gz", MASKS):
             self.save_masks(path)
 
     def _on_save_csv(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(
-            self, "Save the measurements", "findings.csv", "CSV (*.csv)"
-        )
-        if path:
+        if path := ask_save(self, "Save the measurements", "findings.csv", "CSV (*.csv)"):
             self.save_csv(path)
 
     def _on_saved(self, marked: list, path: Path) -> None:
