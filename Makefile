@@ -62,7 +62,7 @@ system:
 lock:
 	$(BIN)/uv pip compile pyproject.toml --extra all --extra dev --python-version 3.11 \
 	  --quiet --no-header --no-annotate -o requirements.lock
-	sed -i 's/+cpu$$//' requirements.lock
+	sed -i -E '/^(nvidia|cuda|triton)/d; s/\+cpu$$//' requirements.lock  # torch's own choice, by platform
 
 clean:
 	rm -rf $(VENV) out dist

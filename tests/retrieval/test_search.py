@@ -35,6 +35,7 @@ def sorted_directly(distance, known: Posterior, query: Posterior, k: int, allowe
 @pytest.fixture
 def small_blocks(monkeypatch):
     monkeypatch.setattr(features, "BLOCK", 128)
+    monkeypatch.setattr(features, "CUDA_BLOCK", 256)
 
 
 @EACH

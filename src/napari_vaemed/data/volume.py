@@ -94,6 +94,11 @@ class Volume:
         steps = (np.asarray(world, float) - self.origin) @ np.linalg.inv(self.direction).T
         return steps[..., ::-1] / self.spacing
 
+    def slice_mm(self, index: int) -> float:
+        """Patient coordinate z in mm of the middle of an axial slice."""
+        _, rows, columns = self.shape
+        return float(self.to_world((index, (rows - 1) / 2, (columns - 1) / 2))[2])
+
     def contains(self, voxel: ArrayLike) -> bool:
         """Whether a fractional voxel index (z, y, x) lies on the grid."""
         index = np.asarray(voxel, float)

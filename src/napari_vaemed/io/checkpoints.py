@@ -97,9 +97,13 @@ def read_model(path: Path, device: str = "auto") -> Model:
     module = _build(about["class"], about["arguments"], path)
     try:
         module.load_state_dict(load(data))
-    except (RuntimeError, SafetensorError) as error:
+    except SafetensorError as error:
+        raise ValueError(f"{path.name} holds no weights: {error}. Get the file again.") from None
+    except RuntimeError as error:  # names every tensor that does not fit, a line each
+        wrong = len(str(error).splitlines()) - 1
         raise ValueError(
-            f"The weights in {path.name} do not fit {about['class']}: {error}"
+            f"The weights in {path.name} do not fit {about['class']} in {wrong} places; they were "
+            "written by another version. Update the package or train the model again."
         ) from None
     return Model(about["class"], module.to(chosen).eval(), sha256, about["card"], chosen)
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
-
-from pydicom.charset import convert_encodings, decode_bytes
 
 from napari_vaemed.io.elements import (
     DEFLATED,
@@ -19,70 +16,15 @@ from napari_vaemed.io.elements import (
     read_elements,
     transfer_syntax,
 )
+from napari_vaemed.io.fields import WANTED, Fields
 from napari_vaemed.io.privacy import NAMING, names_patient
 from napari_vaemed.io.sources import Source, inflate, read_bytes
 
 FIRST_READ = 1 << 15
 LARGEST_HEADER = 1 << 26
-LARGEST_NUMBER = 1e7
-"""No millimetre, scale or count in a header is larger."""
 NO_PREAMBLE = (b"\x08\x00", b"\x02\x00")
 """First group of a DICOM file written without its 128-byte preamble, little endian."""
 LOSSY_SYNTAXES = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81")
-
-TAGS = {
-    "CharacterSet": 0x00080005,
-    "ImageType": 0x00080008,
-    "SOPClassUID": 0x00080016,
-    "SOPInstanceUID": 0x00080018,
-    "StudyDate": 0x00080020,
-    "SeriesDate": 0x00080021,
-    "AcquisitionDate": 0x00080022,
-    "AccessionNumber": 0x00080050,
-    "Modality": 0x00080060,
-    "SeriesDescription": 0x0008103E,
-    "FrameType": 0x00089007,
-    "PatientName": 0x00100010,
-    "PatientID": 0x00100020,
-    "PatientBirthDate": 0x00100030,
-    "OtherPatientNames": 0x00101001,
-    "BodyPartExamined": 0x00180015,
-    "SliceThickness": 0x00180050,
-    "GantryTilt": 0x00181120,
-    "ConvolutionKernel": 0x00181210,
-    "CTReconstruction": 0x00189314,
-    "CTImageFrameType": 0x00189329,
-    "StudyInstanceUID": 0x0020000D,
-    "SeriesInstanceUID": 0x0020000E,
-    "AcquisitionNumber": 0x00200012,
-    "InstanceNumber": 0x00200013,
-    "ImagePosition": 0x00200032,
-    "ImageOrientation": 0x00200037,
-    "FrameOfReferenceUID": 0x00200052,
-    "FrameContent": 0x00209111,
-    "PlanePosition": 0x00209113,
-    "PlaneOrientation": 0x00209116,
-    "FrameAcquisitionNumber": 0x00209156,
-    "SamplesPerPixel": 0x00280002,
-    "Photometric": 0x00280004,
-    "NumberOfFrames": 0x00280008,
-    "Rows": 0x00280010,
-    "Columns": 0x00280011,
-    "PixelSpacing": 0x00280030,
-    "BitsAllocated": 0x00280100,
-    "BitsStored": 0x00280101,
-    "HighBit": 0x00280102,
-    "PixelRepresentation": 0x00280103,
-    "PixelPadding": 0x00280120,
-    "RescaleIntercept": 0x00281052,
-    "RescaleSlope": 0x00281053,
-    "LossyCompression": 0x00282110,
-    "PixelMeasures": 0x00289110,
-    "PixelValueTransformation": 0x00289145,
-    "SharedGroups": 0x52009229,
-    "PerFrameGroups": 0x52009230,
-}
-WANTED = frozenset(TAGS.values())
 
 
 @dataclass(frozen=True)
@@ -225,70 +167,8 @@ def _parse(source: Source, data: bytes) -> DataSet:
             data = read_bytes(source, 0, size)
 
 
-class _Fields(NamedTuple):
-    """Typed access to raw values by name."""
-
-    values: Values
-    encoding: Encoding
-    characters: bytes = b""
-
-    def raw(self, name: str) -> bytes:
-        value = self.values.get(TAGS[name], b"")
-        return value if isinstance(value, bytes) else b""
-
-    def items(self, name: str) -> list[Values]:
-        value = self.values.get(TAGS[name], [])
-        return value if isinstance(value, list) else []
-
-    def group(self, name: str) -> _Fields:
-        """The only item of a sequence; empty without one."""
-        items = self.items(name)
-        return _Fields(items[0] if items else {}, self.encoding, self.characters)
-
-    def code(self, name: str) -> str:
-        """Text in the default characters, as codes and UIDs are."""
-        return self.raw(name).decode("latin-1").strip("\0 ")
-
-    def text(self, name: str) -> str:
-        """Text in the file's own characters."""
-        raw = self.raw(name).strip(b"\0 ")
-        if raw.isascii():
-            return raw.decode("ascii")
-        try:
-            terms = [t.strip() for t in self.characters.decode("latin-1").split("\\")]
-            return str(decode_bytes(raw, convert_encodings(terms), set()))
-        except (LookupError, UnicodeError):
-            return raw.decode("latin-1")
-
-    def floats(self, name: str, count: int) -> tuple[float, ...] | None:
-        """``count`` decimal numbers; None when absent, not as many, or beyond all measure."""
-        raw = self.raw(name).strip(b"\0 ")
-        if not raw:
-            return None
-        try:
-            numbers = tuple(float(part) for part in raw.split(b"\\"))
-        except ValueError:
-            return None
-        sane = all(abs(number) < LARGEST_NUMBER for number in numbers)  # no NaN is
-        return numbers if sane and len(numbers) == count else None
-
-    def float_or(self, name: str, default: float) -> float:
-        """One decimal number."""
-        found = self.floats(name, 1)
-        return default if found is None else found[0]
-
-    def integer(self, name: str) -> int:
-        """A number written as text (IS); 0 when absent."""
-        return int(self.float_or(name, 0))
-
-    def unsigned(self, name: str) -> int:
-        """A binary number of 16 bits (US); 0 when absent."""
-        raw = self.raw(name)[:2]
-        return int.from_bytes(raw, "little" if self.encoding.order == "<" else "big")
-
-
 def _slice_of(source: Source, found: DataSet) -> Slice:
-    fields = _Fields(found.values, found.encoding)
+    fields = Fields(found.values, found.encoding)
     fields = fields._replace(characters=fields.raw("CharacterSet"))
     first_date = (fields.code(f"{what}Date") for what in ("Series", "Acquisition", "Study"))
     slice_ = Slice(
@@ -325,7 +205,7 @@ def _slice_of(source: Source, found: DataSet) -> Slice:
     return _placed(slice_, fields)
 
 
-def _pixels(fields: _Fields, found: DataSet) -> Pixels | None:
+def _pixels(fields: Fields, found: DataSet) -> Pixels | None:
     if found.pixels is None or not fields.unsigned("Rows") or not fields.unsigned("Columns"):
         return None
     allocated = fields.unsigned("BitsAllocated")
@@ -344,7 +224,7 @@ def _pixels(fields: _Fields, found: DataSet) -> Pixels | None:
     )
 
 
-def _placed(item: Slice, *sources: _Fields) -> Slice:
+def _placed(item: Slice, *sources: Fields) -> Slice:
     """The slice with what the fields say of its place and scale; later ones count more."""
     found = item
     for fields in sources:
@@ -366,7 +246,7 @@ def _placed(item: Slice, *sources: _Fields) -> Slice:
 
 def _frames_of(first: Slice, values: Values, encoding: Encoding) -> Iterator[Slice]:
     """One slice a frame, each with its functional groups (DICOM PS3.3, C.7.6.16)."""
-    whole = _Fields(values, encoding)
+    whole = Fields(values, encoding)
     per_frame = whole.items("PerFrameGroups")
     if not per_frame:
         yield first if first.frames == 1 else replace(first, position=None)
@@ -375,7 +255,7 @@ def _frames_of(first: Slice, values: Values, encoding: Encoding) -> Iterator[Sli
         raise Damaged
     shared = whole.group("SharedGroups")
     for frame, item in enumerate(per_frame):
-        both = (shared, _Fields(item, encoding))
+        both = (shared, Fields(item, encoding))
         groups = [
             fields.group(name)
             for name in ("PixelMeasures", "PlaneOrientation", "PlanePosition",
@@ -394,7 +274,7 @@ def _frames_of(first: Slice, values: Values, encoding: Encoding) -> Iterator[Sli
         )
 
 
-def _padding(fields: _Fields) -> int | None:
+def _padding(fields: Fields) -> int | None:
     """Pixel padding as a stored value; its tag is often typed unsigned for signed pixels."""
     if len(fields.raw("PixelPadding")) < 2:
         return None
@@ -402,7 +282,7 @@ def _padding(fields: _Fields) -> int | None:
     return value - 65536 if fields.unsigned("PixelRepresentation") == 1 and value > 32767 else value
 
 
-def _nameless(fields: _Fields) -> str:
+def _nameless(fields: Fields) -> str:
     """The series description, unless somebody wrote the patient into it."""
     description = fields.text("SeriesDescription")
     if description and names_patient(description, map(fields.text, NAMING)):

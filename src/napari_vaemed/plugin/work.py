@@ -225,31 +225,10 @@ def write_measurements(path: Path, rows: list[tuple[int, Measurement]]) -> Path:
 def write_slices(path: Path, said: Classified, volume: Volume) -> Path:
     """Save the scores of slices as CSV, one line a slice, from the feet to the head."""
     from napari_vaemed.io.reports import write_measurements_csv
+    from napari_vaemed.workflow.classify import slice_rows
 
-    scores = said.scores
-    write_measurements_csv(
-        path,
-        [
-            {
-                "slice": int(index),
-                "z_mm": round(slice_mm(volume, int(index)), 2),
-                "covid_probability": round(float(covid), 4),
-                "unlike": round(float(unlike), 3),
-                "model": said.model,
-                "sha256": said.sha256,
-            }
-            for index, covid, unlike in zip(
-                scores.indices, scores.covid, scores.unlike, strict=True
-            )
-        ],
-    )
+    write_measurements_csv(path, slice_rows(said, volume))
     return path
-
-
-def slice_mm(volume: Volume, index: int) -> float:
-    """Patient coordinate z in mm of the middle of a slice."""
-    _, rows, columns = volume.shape
-    return float(volume.to_world((index, (rows - 1) / 2, (columns - 1) / 2))[2])
 
 
 def warm_napari() -> None:

@@ -94,7 +94,7 @@ def look(
         )
     back = [one[0].flip([a - 1 for a in way]) for one, way in zip(logits, ways, strict=True)]
     at = np.moveaxis(grid.voxels(), 0, -1)
-    on_scan = ((at > -0.5) & (at < np.array(volume.shape) - 0.5)).all(axis=-1)
+    on_scan: NDArray[np.bool_] = np.all((at > -0.5) & (at < np.array(volume.shape) - 0.5), axis=-1)
     mask = torch.stack(back).mean(0).cpu().numpy()
     return Sight(grid, step, mask, on_scan, float(presence.mean()))
 

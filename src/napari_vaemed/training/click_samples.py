@@ -85,13 +85,15 @@ class ClickSamples:
         views = len(nodules[0])
         order = np.random.default_rng(seed).permutation(len(others))
         rest = len(order) // views
-        sides = []
-        for field in fields(Looks):
-            mine = np.stack([getattr(looks, field.name) for looks in nodules])
-            other = getattr(others, field.name)[order[: rest * views]]
+
+        def together(name: str) -> torch.Tensor:
+            mine = np.stack([getattr(looks, name) for looks in nodules])
+            other = getattr(others, name)[order[: rest * views]]
             other = other.reshape(rest, views, *other.shape[1:])
-            sides.append(torch.from_numpy(np.concatenate([mine, other])))
-        return cls(*sides, torch.arange(len(nodules) + rest) < len(nodules))
+            return torch.from_numpy(np.concatenate([mine, other]))
+
+        nodule = torch.arange(len(nodules) + rest) < len(nodules)
+        return cls(together("hu"), together("share"), together("step"), nodule)
 
     def __len__(self) -> int:
         return len(self.hu)

@@ -132,12 +132,11 @@ def slice_values(said: Classified) -> list[dict[str, Any]]:
 
 def slice_rows(said: Classified, volume: Volume) -> list[dict[str, Any]]:
     """Scored slices as lines of a table: where each lies, its score, and who says so."""
-    _, rows, columns = volume.shape
     scores = said.scores
     return [
         {
             "slice": int(index),
-            "z_mm": round(float(volume.to_world((index, (rows - 1) / 2, (columns - 1) / 2))[2]), 2),
+            "z_mm": round(volume.slice_mm(int(index)), 2),
             "covid_probability": round(float(covid), 4),
             "unlike": round(float(unlike), 3),
             "model": said.model,

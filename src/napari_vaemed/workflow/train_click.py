@@ -167,7 +167,8 @@ def _scan_looks(path: Path, rng: np.random.Generator) -> Work[list[Looks]]:
 
 
 def _annotated(path: Path, volume: Any) -> NDArray[np.bool_]:
-    from napari_vaemed.io.annotations import lidc_xml_beside, match_readers, reader_mask
+    from napari_vaemed.io.annotations import lidc_xml_beside
+    from napari_vaemed.io.lidc import match_readers, reader_mask
 
     marked = np.zeros(volume.shape, bool)
     annotations = lidc_xml_beside(path, volume)

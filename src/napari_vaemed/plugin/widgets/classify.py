@@ -227,7 +227,7 @@ def _row(case: Case, scored: Scored, place: int) -> tuple[str, ...]:
     index, unlike = int(scores.indices[place]), float(scores.unlike[place])
     return (
         str(index),
-        f"{work.slice_mm(case.volume, index):.0f}",
+        f"{case.volume.slice_mm(index):.0f}",
         percent(float(scores.covid[place])),
         f"{'▼ ' if unlike > 1 else ''}{unlike:.2f}",
     )
