@@ -5,6 +5,7 @@ import torch
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.training.click_samples import (
     APART_MM,
+    TIMES,
     UNMEASURED,
     ClickSamples,
     Looks,
@@ -93,7 +94,7 @@ def test_other_places_are_what_they_say_and_apart_from_nodules(small_phantom):
 
 def test_a_phantom_gives_looks_at_all_its_nodules(small_phantom):
     rng = np.random.default_rng(RNG_SEED)
-    found, others = phantom_samples(small_phantom, 2, 20, rng)
-    assert len(found) == len(small_phantom.planted)
+    found, others = phantom_samples(small_phantom, 1, 20, rng)
+    assert len(found) == sum(TIMES.get(nodule.kind, 1) for nodule in small_phantom.planted)
+    assert all(((looks.share > 50) & (looks.share != UNMEASURED)).any() for looks in found)
     assert len(others) == 20
-    assert all((looks.share[0] == 100).any() or looks.step[0] > 0 for looks in found)

@@ -24,7 +24,7 @@ MOST_LOOKS = 3
 """The first at a fixed step, then at the step that fits what was seen, until it stays."""
 
 SAME_SCALE = 1.25
-SURE, DOUBTFUL = 1.5, 0.0
+SURE, DOUBTFUL = 2.0, 0.0
 """Logits of there being a nodule, mean of all looks: a nodule from here on, and none below."""
 
 FAR_FROM_IT = -20.0

@@ -28,6 +28,9 @@ UNMEASURED = 255
 APART_MM = 4.0
 """A click so far from every nodule must find none."""
 
+TIMES = {"part-solid": 3, "cavitated": 3, "ground-glass": 2}
+"""How often a phantom's nodule of a kind that is hard to outline counts."""
+
 DENSE_HU, VESSEL_ROOM_MM = -600.0, 12.0
 WALL_MM = 8.0
 VESSEL_HU, BONE_HU = -400.0, 200.0
@@ -255,7 +258,8 @@ def phantom_samples(
         if box is not None:
             here, where = _around(volume, box)
             mask = phantom.nodules[where] == label
-            found.append(nodule_looks(here, mask, views, rng, hide=True))
+            looks = nodule_looks(here, mask, views, rng, hide=True)
+            found += [looks] * TIMES.get(phantom.planted[label - 1].kind, 1)
     points = other_places(
         volume, phantom.lungs, others, rng, avoid=phantom.nodules > 0, vessels=phantom.vessels
     )
