@@ -23,6 +23,9 @@ SNAP_MM = 3.0
 MOST_LOOKS = 3
 """The first at a fixed step, then at the step that fits what was seen, until it stays."""
 
+FINE_ENOUGH_MM, MOST_ACROSS = 1.5, 20.0
+"""A coarser step would blunt a large nodule's border; it may fill more of the cube instead."""
+
 SAME_SCALE = 1.25
 SURE, DOUBTFUL = 2.0, 0.0
 """Logits of there being a nodule, mean of all looks: a nodule from here on, and none below."""
@@ -144,7 +147,7 @@ def sights_of(net: nn.Module, volume: Volume, centre_mm: NDArray[np.float64]) ->
         if not piece.any():
             break
         diameter = (6 / np.pi * piece.sum()) ** (1 / 3) * last.step
-        step = fitting_step(diameter)
+        step = min(fitting_step(diameter), max(FINE_ENOUGH_MM, diameter / MOST_ACROSS))
         if len(sights) > 1 and 1 / SAME_SCALE < step / last.step < SAME_SCALE:
             break
         middle = last.grid.matrix @ np.argwhere(piece).mean(axis=0) + last.grid.offset

@@ -135,31 +135,6 @@ def mark(
     return Marked((z, y, x), mask, measurement, perf_counter() - start)
 
 
-def neighbours_of_record(expert: Expert, record_id: str, k: int = 10) -> tuple[Neighbour, ...]:
-    """Nearest known nodules of one of the index, itself included.
-
-    Raises
-    ------
-    LookupError
-        When the index holds no nodule of that id.
-    """
-    known = expert.index.posterior
-    for row, record in enumerate(expert.index.records):
-        if record.id == record_id:
-            return nearest(
-                expert.index,
-                Posterior(known.mean[row], known.sd[row]),
-                k=k,
-                patient=record.patient,
-                series_uid=record.series_uid,
-                model_sha256=expert.model.sha256,
-            )
-    raise LookupError(
-        f"The index holds no nodule {record_id!r}; its ids look like "
-        f"{expert.index.records[0].id!r} ({len(expert.index)} nodules)."
-    )
-
-
 def describe(expert: Expert, volume: Volume, marked: Marked, k: int = 10) -> Described:
     """Encode a marked nodule, find its nearest known nodules and decode them for show."""
     start = perf_counter()
