@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pydicom
 import pytest
@@ -83,6 +85,7 @@ def window(make_napari_viewer, qtbot, untrained_expert):
     session.answers.use(untrained_expert, "auto")
     yield session
     session.close()
+    qtbot.waitUntil(gc.isenabled, timeout=10_000)  # no thread works any more
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -142,3 +143,31 @@ def test_a_longer_job_stands_in_the_activity_dock_and_can_be_cancelled_there(qtb
     bar.cancel()
     assert not job.live
     assert len(progress._all_instances) == 0
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_belongs_to_a_job_dies_in_the_gui_thread(qtbot, jobs, fails):
+    class Held:
+        """Stands for a widget that the work refers to."""
+
+    where, release = [], threading.Event()
+
+    def begin():
+        held = Held()
+
+        def work():
+            yield Progress("Holding")
+            release.wait(5)
+            if fails:
+                raise ValueError(f"{held} was refused")
+
+        job, _ = start(jobs, work)
+        for thing in (job, held):
+            weakref.finalize(thing, lambda: where.append(threading.get_ident()))
+        job.cancel()
+
+    begin()
+    qtbot.wait(50)
+    release.set()
+    qtbot.waitUntil(lambda: len(where) == 2, timeout=3000)
+    assert set(where) == {threading.get_ident()}

@@ -49,7 +49,10 @@ def test_scored_slices_stand_in_the_report_beside_the_nodule(examined):
     )
     assert all(0 <= row["covid_probability"] <= 1 for row in told["slices"])
     assert set(told["subject"]) == {"covid_probability", "reason"}
-    assert [used["sha256"] for used in told["models"]] == [found.expert.model.sha256, model.sha256]
+    assert [used["name"] for used in told["models"]] == ["ClickNet", "GaussianVAE", "SliceResNet"]
+    assert told["models"][1:] == [
+        {"name": used.name, "sha256": used.sha256} for used in (found.expert.model, model)
+    ]
     assert told["nodule"] is not None
     assert told["seconds"]["classify"] > 0
 

@@ -6,7 +6,9 @@ on two cores a click would wait behind a lung mask. And each replaces the warnin
 whole process while it runs, which two at a time do not restore.
 
 Here every *lane* is one thread that works through what it is given in order; an answer is
-delivered in the GUI thread, and only while its job is still wanted.
+delivered in the GUI thread, and only while its job is still wanted. A lane knows a task by its
+number alone: whatever belongs to Qt has to die in the GUI thread, so the task is kept there until
+the lane has let go of it.
 """
 
 from __future__ import annotations
@@ -20,13 +22,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from napari.utils.progress import cancelable_progress
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 from qtpy.QtWidgets import QApplication, QLabel
 
 from napari_vaemed.data.progress import Progress
+from napari_vaemed.plugin.garbage import GuiThreadGarbage
 
 STEP_EVERY_S = 0.05
 """Steps that follow faster than this are not all shown."""
@@ -170,7 +173,7 @@ class Jobs(QObject):
             self._bars[job.number] = _ActivityBar(job)
         job.progressed.connect(self._on_step)
         job.ended.connect(self._on_ended)
-        self._lanes.setdefault(lane, _Lane(lane)).put(job, work)
+        self._lanes.setdefault(lane, _Lane(lane)).put(_Postbox.keep(job, work))
         self.changed.emit()
         return job
 
@@ -215,20 +218,43 @@ class Jobs(QObject):
 _numbers = count(1)
 
 
+class _Task(NamedTuple):
+    """A job and what it has to do."""
+
+    job: Job
+    work: Callable[[], Any]
+
+
 class _Postbox(QObject):
     """Carries what threads say into the GUI thread; one for the process, so it never goes."""
 
-    posted = Signal(object, str, object)
+    posted = Signal(int, str, object)
     the: _Postbox | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tasks: dict[int, _Task] = {}
+        self._garbage = GuiThreadGarbage()
+        self.posted.connect(self._on_posted, Qt.ConnectionType.QueuedConnection)
 
     @classmethod
     def open(cls) -> None:
         if cls.the is None:
             cls.the = cls()
-            cls.the.posted.connect(cls.the._on_posted, Qt.ConnectionType.QueuedConnection)
 
-    def _on_posted(self, job: Job, kind: str, value: Any) -> None:
-        job.deliver(kind, value)
+    @classmethod
+    def keep(cls, job: Job, work: Callable[[], Any]) -> int:
+        assert cls.the is not None
+        cls.the.tasks[job.number] = _Task(job, work)
+        cls.the._garbage.hold()
+        return job.number
+
+    def _on_posted(self, number: int, kind: str, value: Any) -> None:
+        if kind == "over":
+            del self.tasks[number]
+            self._garbage.release()
+        else:
+            self.tasks[number].job.deliver(kind, value)
 
 
 class _Lane:
@@ -236,11 +262,11 @@ class _Lane:
 
     def __init__(self, name: str) -> None:
         self._name = f"vaemed-{name}"
-        self._queue: SimpleQueue[tuple[Job, Callable[[], Any]] | None] = SimpleQueue()
+        self._queue: SimpleQueue[int | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def put(self, job: Job, work: Callable[[], Any]) -> None:
-        self._queue.put((job, work))
+    def put(self, number: int) -> None:
+        self._queue.put(number)
         if self._thread is None:
             # A daemon: a step that never ends must not keep the process from ending.
             self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
@@ -250,29 +276,31 @@ class _Lane:
         self._queue.put(None)
 
     def _loop(self) -> None:
-        while (task := self._queue.get()) is not None:
-            _run(*task)
-            del task  # else the last job's volume would live until the next job
+        while (number := self._queue.get()) is not None:
+            _run(number)
+            _post(number, "over", None)
 
 
-def _run(job: Job, work: Callable[[], Any]) -> None:
+def _run(number: int) -> None:
+    assert _Postbox.the is not None
+    job, work = _Postbox.the.tasks[number]
     if job.stop_asked.is_set():
         return
-    _post(job, "step", job.step)
+    _post(number, "step", job.step)
     try:
         made = work()
         result = _follow(job, made) if isinstance(made, Generator) else made
     except BaseException as error:
-        _post(job, "failure", Failure.of(error))
+        _post(number, "failure", Failure.of(error))
     else:
-        _post(job, "result", result)
+        _post(number, "result", result)
 
 
-def _post(job: Job, kind: str, value: Any) -> None:
+def _post(number: int, kind: str, value: Any) -> None:
     """Say something to the GUI thread, while there is one."""
-    if _Postbox.the is not None and not job.stop_asked.is_set():
+    if _Postbox.the is not None:
         with suppress(RuntimeError):  # Qt has ended before this thread
-            _Postbox.the.posted.emit(job, kind, value)
+            _Postbox.the.posted.emit(number, kind, value)
 
 
 def _follow(job: Job, steps: Generator[Progress, None, Any]) -> Any:
@@ -282,7 +310,7 @@ def _follow(job: Job, steps: Generator[Progress, None, Any]) -> Any:
             step = next(steps)
             if time.monotonic() - said > STEP_EVERY_S:
                 said = time.monotonic()
-                _post(job, "step", step)
+                _post(job.number, "step", step)
     except StopIteration as stop:
         return stop.value
     finally:

@@ -24,6 +24,11 @@ def shipped_click_net() -> Model:
     return read_model(shipped_click_net_path(), device="cpu")
 
 
+def model_of(method: str = METHODS[0]) -> Model | None:
+    """The model that answers by a method of `METHODS`; None for the thresholds."""
+    return shipped_click_net() if method == "network" else None
+
+
 def outline(
     volume: Volume,
     voxel: ArrayLike,

@@ -33,17 +33,21 @@ from napari_vaemed.retrieval.neighbours import (
 )
 from napari_vaemed.segmentation.measure import measure_nodule
 from napari_vaemed.workflow import encode
-from napari_vaemed.workflow.click import METHODS, outline
+from napari_vaemed.workflow.click import METHODS, model_of, outline
 
 
 @dataclass(frozen=True, eq=False)
 class Marked:
-    """A clicked nodule: where the click was, (z, y, x), the mask and its measurements."""
+    """A clicked nodule: where the click was, (z, y, x), the mask and its measurements.
+
+    ``model`` is what outlined it; None after thresholds or a hand.
+    """
 
     voxel: tuple[float, float, float]
     mask: NoduleMask
     measurement: Measurement
     seconds: float | None = None
+    model: Model | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +136,7 @@ def mark(
     z, y, x = (float(v) for v in np.asarray(voxel, float))
     mask = outline(volume, (z, y, x), lungs, method=method)
     measurement = measure_nodule(volume, mask)
-    return Marked((z, y, x), mask, measurement, perf_counter() - start)
+    return Marked((z, y, x), mask, measurement, perf_counter() - start, model_of(method))
 
 
 def describe(expert: Expert, volume: Volume, marked: Marked, k: int = 10) -> Described:

@@ -214,6 +214,8 @@ def _seconds(found: Examination) -> dict[str, float | None]:
 
 def _models(found: Examination) -> list[dict[str, str]]:
     used = []
+    if found.marked is not None and found.marked.model is not None:
+        used.append((found.marked.model.name, found.marked.model.sha256))
     if found.expert is not None:
         used.append((found.expert.model.name, found.expert.model.sha256))
     if found.classified is not None:

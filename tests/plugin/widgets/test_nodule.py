@@ -22,6 +22,9 @@ def test_the_table_tells_the_sizes_of_each_finding(widget, chest, idle, voxels):
     sizes = chest.case.findings[1].marked.measurement
     assert widget.table.item(1, 1).text() == f"{sizes.longest_mm:.1f}"
     assert widget.table.item(1, 3).text() == f"{sizes.volume_mm3:.0f}"
+    outliner = chest.case.findings[1].marked.model
+    assert widget.outliner.text() == f"Outlined by {outliner.name} {outliner.sha256[:8]}"
+    assert outliner.card["data"] in widget.outliner.toolTip()
     widget.table.selectRow(0)
     assert chest.case.selected == 1
     shown = chest.viewer.dims.point[0]

@@ -10,7 +10,7 @@ from qtpy.QtGui import QKeySequence, QShortcut
 
 from napari_vaemed.plugin import work
 from napari_vaemed.plugin.cases import Finding
-from napari_vaemed.plugin.docks import NO_CT, Wiring, open_offers, strip_of, style_of
+from napari_vaemed.plugin.docks import NO_CT, Wiring, card_text, open_offers, strip_of, style_of
 from napari_vaemed.plugin.files import ask_save
 from napari_vaemed.plugin.parts.panel import Panel, button, label
 from napari_vaemed.plugin.parts.table import NumberTable
@@ -67,7 +67,9 @@ class NoduleWidget(Panel):
         self.place = label("", "quiet")
         self.place.setToolTip("Patient coordinates of the centre in mm: x to the left, y to the "
                               "back, z to the head (LPS)")  # fmt: skip
+        self.outliner = label("", "quiet")
         self.add(self.place)
+        self.add(self.outliner)
 
     def _build_buttons(self) -> None:
         findings = self.session.findings
@@ -150,13 +152,17 @@ class NoduleWidget(Panel):
         case = self.session.case
         finding = None if case is None else case.finding
         self.place.setVisible(finding is not None)
+        self.outliner.setVisible(finding is not None)
         if finding is not None:
-            measured = finding.marked.measurement
+            measured, model = finding.marked.measurement, finding.marked.model
             x, y, z = measured.centre_mm
             self.place.setText(
                 f"{finding.name}: centre {x:.0f}, {y:.0f}, {z:.0f} mm · "
                 f"slice {measured.slice_index}"
             )
+            named = "hand" if model is None else f"{model.name} {model.sha256[:8]}"
+            self.outliner.setText(f"Outlined by {named}")
+            self.outliner.setToolTip("" if model is None else card_text(model))
 
     def _show_hint(self) -> None:
         case = self.session.case
