@@ -2,7 +2,8 @@
 
 Needs a display (or ``xvfb-run -a -s "-screen 0 1600x1000x24"``). Each path is opened in a window
 with the CT dock, as by hand: once as a folder just chosen, once as a series just chosen in the
-table, where its header was read before. "On the screen" is when the canvas has swapped its frame.
+table, where its header was read before. "On the screen" is when the window has swapped its frame
+with the slice in it.
 Each figure is the median of a few; the very first, in a window that has shown nothing yet, is
 told apart. Run::
 
@@ -22,6 +23,7 @@ import napari
 from qtpy.QtWidgets import QApplication
 
 from napari_vaemed.plugin import work
+from napari_vaemed.plugin.parts.first_look import FirstLook
 from napari_vaemed.plugin.session import Session, session_of
 from napari_vaemed.plugin.widgets.ct import CTWidget
 
@@ -80,7 +82,7 @@ def timed(session: Session, begin: Callable[[], object]) -> tuple[float, float]:
 
 def note_frame(session: Session, shown: list[tuple[float, bool]]) -> None:
     """Note when a frame came onto the screen, and whether the volume was in it."""
-    if session.viewer.layers:
+    if session.viewer.layers or session.viewer.window._qt_window.findChild(FirstLook):
         shown.append((time.perf_counter(), session.case is not None))
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from napari_vaemed.data.progress import Progress
 from napari_vaemed.plugin import work
+from napari_vaemed.plugin.parts.first_look import FirstLook
 from napari_vaemed.plugin.session import session_of
 
 PLANES = np.random.default_rng(5).integers(-1000, 400, (24, 20, 18)).astype(np.int16)
@@ -132,6 +133,12 @@ def test_the_newest_wish_wins(window, idle, one, several, held):
     assert "ct" not in window.messages
 
 
+def first_looks(session):
+    """What finds the pictures over the canvas, now and later."""
+    window = session.viewer.window._qt_window
+    return lambda: window.findChildren(FirstLook)
+
+
 def test_the_first_slice_is_shown_while_the_rest_is_read(window, idle, one, monkeypatch, qtbot):
     let, read = threading.Event(), work.read_series
 
@@ -142,17 +149,14 @@ def test_the_first_slice_is_shown_while_the_rest_is_read(window, idle, one, monk
 
     monkeypatch.setattr(work, "read_series", slowly)
     window.opening.choose(one)
-    qtbot.waitUntil(lambda: len(window.viewer.layers) == 1, timeout=10_000)
-    (first,) = window.viewer.layers
-    assert window.case is None
-    np.testing.assert_array_equal(first.data, PLANES[12:13])
-    assert first.translate[0] == -120 + 2.5 * 12
+    looks = first_looks(window)
+    qtbot.waitUntil(lambda: len(looks()) == 1, timeout=10_000)
+    assert list(window.viewer.layers) == []
+    assert looks()[0].size() == looks()[0].parent().size()
     let.set()
     idle(window)
-    assert list(window.viewer.layers) == [first]
-    assert window.case.layer is first
-    np.testing.assert_array_equal(first.data, PLANES)
-    assert first.name == "CT chest 2.5 mm"
+    qtbot.waitUntil(lambda: looks() == [])
+    np.testing.assert_array_equal(window.case.layer.data, PLANES)
     assert window.viewer.dims.point[0] == -120 + 2.5 * 12
     assert window.viewer.dims.range[0].stop == -120 + 2.5 * 23
 
@@ -166,10 +170,12 @@ def test_the_first_slice_goes_when_reading_is_cancelled(window, idle, one, monke
         yield Progress("Reading slices", 2, 24)
 
     monkeypatch.setattr(work, "read_series", never)
+    looks = first_looks(window)
     window.opening.choose(one)
-    qtbot.waitUntil(lambda: len(window.viewer.layers) == 1, timeout=10_000)
+    qtbot.waitUntil(lambda: len(looks()) == 1, timeout=10_000)
     window.jobs.cancel_all()
     let.set()
+    qtbot.waitUntil(lambda: looks() == [])
     assert list(window.viewer.layers) == []
 
 
@@ -259,8 +265,9 @@ def test_closing_the_window_in_the_middle_of_reading_is_quiet(
     viewer = make_napari_viewer()
     viewer.window.add_plugin_dock_widget("napari-vaemed", "CT")
     session = session_of(viewer)
+    looks = first_looks(session)
     session.opening.choose(one)
-    qtbot.waitUntil(lambda: len(viewer.layers) == 1, timeout=10_000)
+    qtbot.waitUntil(lambda: len(looks()) == 1, timeout=10_000)
     viewer.close()
     let.set()
     qtbot.wait(200)

@@ -33,8 +33,8 @@ from napari_vaemed.plugin.garbage import GuiThreadGarbage
 
 STEP_EVERY_S = 0.05
 """Steps that follow faster than this are not all shown."""
-BAR_AFTER_MS = 300
-"""Shorter jobs do not flash up in the activity dock."""
+BAR_AFTER_MS = 1000
+"""Shorter jobs stay out of the activity dock: a line in it takes 0.2 s to make."""
 MOVIE_SPEED = 10
 """Per cent of its own speed for napari's "in progress" animation."""
 

@@ -9,17 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.plugin import work
-from napari_vaemed.plugin.cases import MADE
 from napari_vaemed.plugin.files import KINDS, ask_file, ask_folder
 from napari_vaemed.plugin.jobs import Failure, Job
 from napari_vaemed.plugin.layers import volume_to_layer
+from napari_vaemed.plugin.parts.first_look import FirstLook
 from napari_vaemed.plugin.preferences import PLUGIN
-from napari_vaemed.plugin.workspace import show_dock
+from napari_vaemed.plugin.theme import LUNG_WINDOW
+from napari_vaemed.plugin.workspace import canvas_of, show_dock
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -77,7 +77,7 @@ class Opening(QObject):
         self._session = session
         self.choice: Choice | None = None
         self._paths: weakref.WeakKeyDictionary[Layer, Path] = weakref.WeakKeyDictionary()
-        self._first: tuple[Layer, Volume] | None = None
+        self._first: tuple[FirstLook, float] | None = None
 
     def ask_folder(self) -> None:
         """Let the user choose a folder, and open it."""
@@ -233,45 +233,31 @@ class Opening(QObject):
 
     def _on_first_slice(self, drawn: threading.Event, volume: Volume | None) -> None:
         """Show one slice while the rest is read; no CT to work on before it is whole."""
-        if volume is not None and volume.shape[0] == 1:
-            data, attributes, kind = volume_to_layer(volume, "Reading…")
-            attributes["metadata"] = {MADE: FIRST_SLICE}
+        canvas = canvas_of(self._session.viewer)
+        if canvas is not None and volume is not None and volume.shape[0] == 1:
             self._drop_first_slice()
-            self._first = self._session.add((data, attributes, kind)), volume
-            self._session.viewer.reset_view()
+            look = FirstLook(canvas, volume.hu[0], LUNG_WINDOW.limits, volume.spacing[1:])
+            self._first = look, volume.origin[2]
         QTimer.singleShot(DRAW_MS, drawn.set)
 
     def _drop_first_slice(self) -> None:
         first, self._first = self._first, None
-        if first is not None and first[0] in self._session.viewer.layers:
-            self._session.viewer.layers.remove(first[0])
+        if first is not None:
+            first[0].put_away()
 
     def _on_read(self, choice: Choice, volume: Volume) -> None:
         self._show(volume, choice.path)
         self.put_away()
 
     def _show(self, volume: Volume, path: Path) -> None:
-        """Show a volume: in the layer of its first slice, if that is still there."""
+        """Show a volume, where there was a first slice at that slice."""
         from napari.layers import Layer
 
-        viewer, first, self._first = self._session.viewer, self._first, None
-        if first is not None and first[0] in viewer.layers:
-            layer, slice_shown = first
-            self._paths[layer] = path
-            index = int(np.rint(volume.to_voxel(slice_shown.origin)[0]))
-            _fill(layer, volume)
-            viewer.dims.set_point(0, index * volume.spacing[0] + layer.translate[0])
-            self._session.follow(layer)
-        else:
-            layer = Layer.create(*volume_to_layer(volume))
-            self._paths[layer] = path
-            viewer.add_layer(layer)
-            viewer.reset_view()
-
-
-def _fill(layer: Layer, volume: Volume) -> None:
-    """Turn the layer of a first slice into that of its volume; how it is shown stays."""
-    data, attributes, _ = volume_to_layer(volume)
-    for name in ("name", "metadata", "scale", "translate"):
-        setattr(layer, name, attributes[name])
-    layer.data = data
+        viewer = self._session.viewer
+        layer = Layer.create(*volume_to_layer(volume))
+        self._paths[layer] = path
+        viewer.add_layer(layer)
+        viewer.reset_view()
+        if self._first is not None:
+            viewer.dims.set_point(0, self._first[1])
+        self._drop_first_slice()

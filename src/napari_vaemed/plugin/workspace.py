@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from qtpy.QtCore import Qt, QTimer
+from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_vaemed.plugin.parts.panel import panel_name
@@ -42,6 +43,13 @@ def show_dock(viewer: Any, name: str) -> None:
         dock, _ = viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
     dock.show()
     dock.raise_()
+
+
+def canvas_of(viewer: Any) -> QWidget | None:
+    """The widget napari draws in, of a viewer with a window."""
+    window = getattr(getattr(viewer, "window", None), "_qt_window", None)
+    centre = None if window is None else window.centralWidget()
+    return None if centre is None else centre.findChild(QOpenGLWidget)
 
 
 class WorkspaceOpener(QWidget):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -12,9 +13,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_vaemed.plugin.jobs import Jobs
+from napari_vaemed.plugin.jobs import Job, Jobs
 
 RESEARCH_ONLY = "Research only – not a medical device"
+STEPS_EVERY_MS = 200
+"""Each step shown repaints the whole window, the canvas with it: 20 to 40 ms without a GPU."""
 
 
 class StatusStrip(QWidget):
@@ -40,7 +43,12 @@ class StatusStrip(QWidget):
         self.cancel.setToolTip("Stop the job named on the left; what it had found is dropped")
         self.cancel.clicked.connect(self._on_cancel)
         self._build()
-        jobs.changed.connect(self.show_progress)
+        self._shown: Job | None = None
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(STEPS_EVERY_MS)
+        self._later.timeout.connect(self.show_progress)
+        jobs.changed.connect(self._on_changed)
         self.show_progress()
 
     def tell(self, text: str, tooltip: str) -> None:
@@ -50,7 +58,8 @@ class StatusStrip(QWidget):
 
     def show_progress(self) -> None:
         """Show how far the newest job is, or hide the bar."""
-        job = self._jobs.shown
+        self._later.stop()
+        job = self._shown = self._jobs.shown
         self._progress.setVisible(job is not None)
         if job is None:
             self.updateGeometry()  # else the room of the bar sometimes stays
@@ -62,6 +71,13 @@ class StatusStrip(QWidget):
         self.bar.setRange(0, max(step.total, 1))
         self.bar.setValue(min(step.done, step.total))
         self.cancel.setEnabled(True)
+
+    def _on_changed(self) -> None:
+        """Show another job at once, the steps of the same one now and then."""
+        if self._jobs.shown is not self._shown:
+            self.show_progress()
+        elif not self._later.isActive():
+            self._later.start()
 
     def _on_cancel(self) -> None:
         job = self._jobs.shown
