@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_vaemed.data.annotation import Annotation, LabelMap, PointMarks
-from napari_vaemed.data.progress import finish
+from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.plugin.layers import (
     METADATA_KEY,
@@ -17,48 +17,63 @@ from napari_vaemed.plugin.layers import (
     labels_to_layer,
     volume_to_layer,
 )
-from napari_vaemed.plugin.scans import open_scans, shown_mm
+from napari_vaemed.plugin.scans import shown_mm
 from napari_vaemed.plugin.theme import YELLOW, finding_colour
 
 POINT_MM = 6.0
 """How large a point without a diameter is drawn."""
 
 
-def annotation_layers(path: Path) -> list[LayerData]:
-    """Read a file of annotations onto the open CT it is about; opens the CT if it lies beside.
+def mark_layers(path: Path, scans: Sequence[Volume]) -> Work[list[LayerData]]:
+    """Read annotations, or a mask, onto the one of ``scans`` they are about.
+
+    Where it is not among them, annotations open the CT that lies beside them, and a mask stays on
+    its own grid.
 
     Raises
     ------
     CTError
-        The file cannot be read, or its CT is neither open nor in the file's folder.
+        The file cannot be read, holds no labels, or its CT is neither open nor in its folder.
     """
+    from napari_vaemed.io.annotations import annotation_kind
+
+    yield Progress(f"Reading {path.suffix.lstrip('.').upper()}")
+    if annotation_kind(path):
+        return (yield from _annotation_layers(path, scans))
+    return [_mask_layer(path, scans)]
+
+
+def tell_notes(layers: Sequence[LayerData]) -> None:
+    """Say in the window what was done to place annotations."""
+    from napari.utils.notifications import show_info
+
+    told = [attributes["metadata"].get(METADATA_KEY, {}) for _, attributes, _ in layers]
+    notes = dict.fromkeys(note for each in told for note in each.get("notes", ()))
+    if notes:
+        show_info("\n".join(notes))
+
+
+def _annotation_layers(path: Path, scans: Sequence[Volume]) -> Work[list[LayerData]]:
     from napari_vaemed.io.annotations import read_annotations, reference_of, scan_of
 
     reference = reference_of(path)
-    volume = scan_of(reference, [volume for _, volume in open_scans()])
-    if volume is not None:
-        return _told(read_annotations(path, volume))
-    volume = _scan_beside(path, reference.series_uids)
-    if volume is not None:
-        return [volume_to_layer(volume), *_told(read_annotations(path, volume))]
-    return _told(_on_own_grid(path, reference.kind))
+    volume, made = scan_of(reference, scans), []
+    if volume is None:
+        volume = yield from _scan_beside(path, reference.series_uids)
+        made = [] if volume is None else [volume_to_layer(volume)]
+    if volume is None:
+        return [annotation_layer(found) for found in _on_own_grid(path, reference.kind)]
+    return [*made, *map(annotation_layer, read_annotations(path, volume))]
 
 
-def mask_layer_of(path: str) -> LayerData:
-    """Read a mask file as labels: on the open CT it lies on, or on its own grid.
-
-    Raises
-    ------
-    CTError
-        The file holds no labels.
-    """
+def _mask_layer(path: Path, scans: Sequence[Volume]) -> LayerData:
     from napari_vaemed.io.volumes import labels_on_scan, read_labels
 
     labels = read_labels(path)
-    for _, volume in open_scans():
+    for volume in scans:
         placed = labels_on_scan(labels, volume)
         if placed is not None:
-            return _told([placed])[0]
+            return annotation_layer(placed)
     return labels_to_layer(labels.hu, labels, "Labels")
 
 
@@ -110,17 +125,7 @@ def _one_colour(annotation: LabelMap) -> Any:
     return DirectLabelColormap(color_dict=colours)
 
 
-def _told(annotations: Sequence[Annotation]) -> list[LayerData]:
-    """The layers; what was done to place them is said in the window."""
-    from napari.utils.notifications import show_info
-
-    notes = dict.fromkeys(note for a in annotations for note in a.notes)
-    if notes:
-        show_info("\n".join(notes))
-    return [annotation_layer(a) for a in annotations]
-
-
-def _scan_beside(path: Path, series_uids: frozenset[str]) -> Volume | None:
+def _scan_beside(path: Path, series_uids: frozenset[str]) -> Work[Volume | None]:
     """The one series the file names, from the file's own folder."""
     from napari_vaemed.io.ct import CTError
     from napari_vaemed.io.dicom import read_dicom
@@ -128,7 +133,7 @@ def _scan_beside(path: Path, series_uids: frozenset[str]) -> Volume | None:
     if len(series_uids) != 1:
         return None
     try:
-        return finish(read_dicom(path.parent, series_uid=next(iter(series_uids))))
+        return (yield from read_dicom(path.parent, series_uid=next(iter(series_uids))))
     except CTError:
         return None
 

@@ -13,11 +13,13 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.plugin import work
+from napari_vaemed.plugin.annotations import tell_notes
 from napari_vaemed.plugin.files import KINDS, ask_file, ask_folder
-from napari_vaemed.plugin.jobs import Failure, Job
-from napari_vaemed.plugin.layers import volume_to_layer
+from napari_vaemed.plugin.jobs import Job
+from napari_vaemed.plugin.layers import LayerData, volume_to_layer
 from napari_vaemed.plugin.parts.first_look import FirstLook
 from napari_vaemed.plugin.preferences import PLUGIN
+from napari_vaemed.plugin.scans import open_scans
 from napari_vaemed.plugin.theme import LUNG_WINDOW
 from napari_vaemed.plugin.workspace import canvas_of, show_dock
 
@@ -165,14 +167,19 @@ class Opening(QObject):
 
     def _add_marks(self, path: Path) -> None:
         """Read a mask or annotations onto the CT they are about."""
-        from napari_vaemed.plugin.readers import read_layers
+        scans = [volume for _, volume in open_scans()]
+        job = self._session.jobs.start(
+            partial(work.read_marks, path, scans),
+            title="Reading marks",
+            channel="read",
+            lane=LANE,
+        )
+        job.returned.connect(self._on_marks)
+        self._tell_end_of(job)
 
-        try:
-            made = read_layers(str(path))
-        except Exception as error:  # as in a job, whatever a library raises is told
-            self._session.fail("ct", "This could not be opened", Failure.of(error))
-            return
-        for layer_data in made:
+    def _on_marks(self, layers: list[LayerData]) -> None:
+        tell_notes(layers)
+        for layer_data in layers:
             self._session.add(layer_data)
 
     def _take_largest(self, choice: Choice) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari_vaemed.data.progress import finish
-from napari_vaemed.plugin.annotations import annotation_layers, mask_layer_of
+from napari_vaemed.plugin.annotations import mark_layers, tell_notes
 from napari_vaemed.plugin.layers import LayerData, volume_to_layer
+from napari_vaemed.plugin.scans import open_scans
 
 PathOrPaths = str | list[str]
 Reader = Callable[[PathOrPaths], list[LayerData]]
@@ -54,11 +55,17 @@ def _read_path(path: str) -> list[LayerData]:
     from napari_vaemed.io.ct import NotHounsfieldError, read_ct
 
     if Path(path).is_file() and annotation_kind(Path(path)):
-        return annotation_layers(Path(path))
+        return _read_marks(Path(path))
     try:
         return [volume_to_layer(finish(read_ct(path)))]
     except NotHounsfieldError as scaled:
         try:
-            return [mask_layer_of(path)]
+            return _read_marks(Path(path))
         except ValueError:
             raise scaled from None
+
+
+def _read_marks(path: Path) -> list[LayerData]:
+    made = finish(mark_layers(path, [volume for _, volume in open_scans()]))
+    tell_notes(made)
+    return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +52,7 @@ def get_ready() -> None:
 def look(path: Path) -> Work[Volume | tuple[Series, ...] | None]:
     """Find the DICOM series of a folder or archive; read the CT of any other file.
 
-    None for masks and annotations, which are read in the window: they lie on what is open there.
+    None for masks and annotations: they lie on what is open in the window; see `read_marks`.
     """
     yield Progress("Looking what is there")
     warm_napari()
@@ -70,6 +70,13 @@ def look(path: Path) -> Work[Volume | tuple[Series, ...] | None]:
         return (yield from read_ct(path))
     except NotHounsfieldError:
         return None
+
+
+def read_marks(path: Path, scans: Sequence[Volume]) -> Work[list[LayerData]]:
+    """Read a mask or annotations onto the one of the open CTs they are about."""
+    from napari_vaemed.plugin.annotations import mark_layers
+
+    return (yield from mark_layers(path, scans))
 
 
 def first_slice(series: Series) -> Work[Volume | None]:
