@@ -4,7 +4,9 @@
 
 Peers: the broadcast formula of `torch.distributions`; FAISS `IndexFlatIP` on the same product,
 where faiss-cpu is installed; one reading of the features from memory; this package's direct
-formula in blocks; one reading of the file from disk. With a CUDA device, also 10⁷ posteriors there.
+formula in blocks, on as many threads; one reading of the file, from disk and from the system's
+cache. With a CUDA device, also 10⁷ posteriors there. Where times are compared they are taken in
+turn; medians, and the load of the machine beside them.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ from napari_vaemed.retrieval.scores import lowest
 from napari_vaemed.retrieval.search import Searchable, prepare, search
 
 K = 10
+BOUNDED = (fisher_rao, bhattacharyya, hellinger, jensen_shannon, geometric_jensen_shannon)
 
 
 def main() -> None:
@@ -51,11 +54,14 @@ def main() -> None:
         "--peer-queries", type=int, default=200, help="queries torch.distributions is timed on"
     )
     ask.add_argument("--memory-mb", type=int, default=512, help="what the disk search may hold")
+    ask.add_argument("--times", type=int, default=5, help="repetitions of the disk search")
+    ask.add_argument("--folder", type=Path, help="on the disk that is searched, default: temporary")
     ask.add_argument("--only", choices=list(PARTS), action="append", help="default: all parts")
-    ask.add_argument("--from-disk", type=Path, help=argparse.SUPPRESS)
+    for name, kind in (("from-disk", Path), ("distance", str), ("queries", int)):
+        ask.add_argument(f"--{name}", type=kind, help=argparse.SUPPRESS)  # of the child process
     given = ask.parse_args()
     if given.from_disk:
-        search_within(given.from_disk, given.memory_mb)
+        search_within(given)
         return
     print(
         f"{os.cpu_count()} cores, {os.environ['OMP_NUM_THREADS']} threads, load {os.getloadavg()}"
@@ -152,8 +158,8 @@ def one_query(given: argparse.Namespace) -> None:
     assert ready.features is not None
     blocks = ready.features.kept
     read = seconds(lambda: [block.sum() for block in blocks])
-    vector = np.ones(len(blocks[0]), np.float32)
-    multiply = seconds(lambda: [vector @ block for block in blocks])
+    vector = np.ones(blocks[0].shape[1], np.float32)
+    multiply = seconds(lambda: [block @ vector for block in blocks])
     ours = seconds(lambda: search(ready, query, K))
     size = sum(block.nbytes for block in blocks)
     print(f"\n2-Wasserstein, one query × {len(known)} × 32, features of {size / 1e6:.0f} MB")
@@ -167,31 +173,34 @@ def bounded(given: argparse.Namespace) -> None:
     known, query = resampled(int(1e5 * given.scale), 0), resampled(20, 1)
     print(f"\nThe shipped index resampled to {len(known)} × {known.mean.shape[1]}, "
           f"{len(query)} queries, against the direct formula in blocks")  # fmt: skip
-    for distance in (
-        fisher_rao,
-        bhattacharyya,
-        hellinger,
-        jensen_shannon,
-        geometric_jensen_shannon,
-    ):
+    for distance in BOUNDED:
         compare(distance, known, query)
-    known = draw(int(1e5 * given.scale), 24, 0)
-    print("The same where bounds cannot help: independent dimensions, deviations 0.1 to 1")
-    compare(fisher_rao, known, draw(20, 24, 1))
+    known, query = draw(int(1e5 * given.scale), 24, 0), draw(20, 24, 1)
+    print("The same where products rule out little: independent dimensions, deviations 0.1 to 1")
+    for distance in BOUNDED:
+        compare(distance, known, query)
 
 
-def compare(distance: Any, known: Posterior, query: Posterior) -> None:
+def compare(distance: Any, known: Posterior, query: Posterior, times: int = 3) -> None:
     ready, direct = prepare(known, distance), Searchable(known, distance, None)
-    start = time.perf_counter()
-    expected = search(direct, query, K)
-    between = time.perf_counter()
-    hits = search(ready, query, K)
-    end = time.perf_counter()
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        expected = search(direct, query, K)
+        between = time.perf_counter()
+        hits = search(ready, query, K)
+        taken.append((between - start, time.perf_counter() - between))
+    theirs, ours = np.median(taken, axis=0)
+    ratio = np.median([a / b for a, b in taken])
     asked = 100 * hits.asked / (len(query) * len(known))
     same = np.array_equal(hits.rows, expected.rows)
-    print(f"{distance.__name__:26s} {end - between:7.3f} s   direct {between - start:7.3f} s   "
-          f"ratio {(between - start) / (end - between):6.2f}   asked {asked:6.2f} %   "
-          f"{'the same rows' if same else 'OTHER ROWS'}")  # fmt: skip
+    print(f"{distance.__name__:26s} {ours:7.3f} s   direct {theirs:7.3f} s   "
+          f"ratio {ratio:6.2f}   refined {asked:6.2f} %   "
+          f"{'the same rows' if same else 'OTHER ROWS'}   {load()}")  # fmt: skip
+
+
+def load() -> str:
+    return f"load {os.getloadavg()[0]:.1f}"
 
 
 def resampled(n: int, seed: int) -> Posterior:
@@ -209,30 +218,48 @@ def resampled(n: int, seed: int) -> Posterior:
 
 def from_disk(given: argparse.Namespace) -> None:
     """An index four times the memory allowed, against reading its file."""
-    with tempfile.TemporaryDirectory() as folder:
+    size = 4 * given.memory_mb << 20
+    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         path = Path(folder) / "large.safetensors"
-        write_large(path, 4 * given.memory_mb << 20, dims=32)
-        for _ in range(2):
-            forget(path)
-            start = time.perf_counter()
-            with path.open("rb", buffering=0) as file:
-                while file.read(1 << 24):
-                    pass
-            reading = time.perf_counter() - start
-        forget(path)
-        command = [sys.executable, __file__, "--from-disk", path, "--memory-mb", given.memory_mb]
-        told = json.loads(subprocess.check_output([str(part) for part in command]))
-    size = 4 * given.memory_mb / 1e3 * 1.048576
-    print(
-        f"\nIndex of {size:.2f} GB ({told['rows']} × 32), {given.memory_mb} MB of memory allowed,"
-    )
-    print("file not in memory, 20 queries by 2-Wasserstein")
-    print(
-        f"search                     {told['seconds']:8.2f} s   {size / told['seconds']:.2f} GB/s"
-    )
-    print(f"reading the file           {reading:8.2f} s   {size / reading:.2f} GB/s   "
-          f"ratio {told['seconds'] / reading:.2f}")  # fmt: skip
-    print(f"the planted nearest found: {told['found']}")
+        write_large(path, size, dims=32)
+        print(f"\nIndex of {size / 1e9:.2f} GB ({size // 256} × 32), {given.memory_mb} MB of "
+              f"memory allowed, medians of {given.times}, seconds")  # fmt: skip
+        for name, queries in (("wasserstein2", 20), ("wasserstein2", 1), ("kl", 20)):
+            runs = [disk_run(path, given.memory_mb, name, queries) for _ in range(given.times)]
+            tell_disk(f"{name}, {queries} queries", runs)
+
+
+def disk_run(path: Path, memory_mb: int, name: str, queries: int) -> dict[str, Any]:
+    """Read and search, each from disk and then from the system's cache."""
+    forget(path)
+    reading = [read_through(path), read_through(path)]
+    forget(path)
+    command = [sys.executable, __file__, "--from-disk", path, "--memory-mb", memory_mb]
+    command += ["--distance", name, "--queries", queries]
+    told = json.loads(subprocess.check_output([str(part) for part in command]))
+    return {**told, "reading": reading}
+
+
+def tell_disk(what: str, runs: list[dict[str, Any]]) -> None:
+    for place, state in enumerate(("from disk", "from cache")):
+        ours, reading, cpu = (
+            np.array([run[key][place] for run in runs]) for key in ("seconds", "reading", "cpu")
+        )
+        print(f"{what:26s} {state:10s} {np.median(ours):6.2f}   "
+              f"reading {np.median(reading):6.2f}   ratio {np.median(ours / reading):5.2f}   "
+              f"processor {np.median(cpu):5.2f}   {load()}")  # fmt: skip
+    found, read = all(run["found"] for run in runs), np.median([run["read_gb"] for run in runs])
+    print(f"{'':26s} read from disk {read:.2f} GB; the planted nearest found: {found}")
+
+
+def read_through(path: Path) -> float:
+    """Seconds that one reading of a file takes."""
+    space = bytearray(1 << 24)
+    start = time.perf_counter()
+    with path.open("rb", buffering=0) as file:
+        while file.readinto(space):
+            pass
+    return time.perf_counter() - start
 
 
 def write_large(path: Path, size: int, dims: int) -> None:
@@ -269,15 +296,28 @@ def forget(path: Path) -> None:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def search_within(path: Path, memory_mb: int) -> None:
-    """Search a mapped file in a process that can hold no more than ``memory_mb``."""
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_mb << 20, memory_mb << 20))
-    known = map_posterior(path)
-    start = time.perf_counter()
-    hits = search(prepare(known, wasserstein2, keep=False), draw(20, 32, 1), K)
-    taken = time.perf_counter() - start
-    found = int(hits.rows[0, 0]) == len(known) - 1 and hits.distances[0, 0] == 0
-    print(json.dumps({"seconds": taken, "rows": len(known), "found": bool(found)}))
+def search_within(given: argparse.Namespace) -> None:
+    """Search a mapped file twice in a process that can hold no more than ``memory_mb``."""
+    resource.setrlimit(resource.RLIMIT_DATA, (given.memory_mb << 20, given.memory_mb << 20))
+    query = draw(20, 32, 1)[: given.queries]
+    distance = {wasserstein2.__name__: wasserstein2, kl.__name__: kl}[given.distance]
+    seconds, cpu, before = [], [], disk_bytes()
+    for _ in range(2):
+        start, used = time.perf_counter(), time.process_time()
+        known = map_posterior(given.from_disk)
+        hits = search(prepare(known, distance, keep=False), query, K)
+        seconds.append(time.perf_counter() - start)
+        cpu.append(time.process_time() - used)
+    found = bool(hits.rows[0, 0] == len(known) - 1 and hits.distances[0, 0] == 0)
+    read = (disk_bytes() - before) / 1e9
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "read_gb": read, "found": found}))
+
+
+def disk_bytes() -> int:
+    """What this process has had read from disk so far; 0 where Linux does not tell."""
+    told = Path("/proc/self/io")
+    lines = told.read_text().splitlines() if told.exists() else []
+    return sum(int(line.split()[1]) for line in lines if line.startswith("read_bytes"))
 
 
 def on_cuda(given: argparse.Namespace) -> None:

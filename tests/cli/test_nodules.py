@@ -1,5 +1,6 @@
 """`vaemed neighbours`, run as a user runs it."""
 
+import csv
 import json
 
 import pytest
@@ -32,3 +33,58 @@ def test_a_wrong_option_gives_one_line_and_exit_code_2(capsys, wrong):
     assert main(["neighbours", "--id", "LIDC-IDRI-0001_R_1", *wrong]) == 2
     said = capsys.readouterr().err.strip()
     assert len(said.splitlines()) == 1
+
+
+INCIDENTAL = ("setting=incidental", "age_35=yes", "cancer=no", "immune=no", "several=no",
+              "risk=low")  # fmt: skip
+
+
+def answers(*given):
+    return [part for answer in given for part in ("--answer", answer)]
+
+
+@pytest.fixture(scope="module")
+def at_a_nodule(small_phantom, small_phantom_file):
+    planted = max(
+        (n for n in small_phantom.planted if n.kind == "solid"), key=lambda n: n.diameter_mm
+    )
+    return ["nodule", small_phantom_file, "--world", *planted.centre_mm]
+
+
+def test_every_size_has_its_interval_in_json_and_csv(capsys, at_a_nodule, tmp_path):
+    told = run_json(
+        capsys, *at_a_nodule, "--json", "--csv", tmp_path / "m.csv", *answers(*INCIDENTAL)
+    )
+    nodule = told["nodule"]
+    for name, value in (
+        ("longest_mm", nodule["longest_mm"]),
+        ("perpendicular_mm", nodule["perpendicular_mm"]),
+        ("mean_mm", nodule["mean_mm"]),
+        ("volume_mm3", nodule["partial_volume_mm3"]),
+    ):
+        assert nodule[f"{name}_low"] <= value <= nodule[f"{name}_high"]
+    assert nodule["cannot_be_measured"] is None
+    assert nodule["side"] in ("right", "left")
+    assert nodule["rounded_mm"] == int(nodule["mean_mm"] + 0.5)
+    with (tmp_path / "m.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["longest_mm_low"]) == nodule["longest_mm_low"]
+    assert float(row["volume_mm3"]) == nodule["volume_mm3"]
+    said = told["follow_up"]
+    assert said["guideline"] == "Fleischner 2017"
+    assert said["next"] == said["rules"][0]["next"]
+    assert "MacMahon" in said["rules"][0]["source"]
+    assert any(step["unit"] == "mm" and step["low"] <= step["value"] for step in said["trace"])
+
+
+def test_without_answers_the_questions_are_told(capsys, at_a_nodule):
+    assert main([str(a) for a in at_a_nodule]) == 0
+    said = capsys.readouterr().out
+    assert "--answer setting=incidental|screening" in said
+    assert " ± " in said
+
+
+@pytest.mark.parametrize("wrong", ["risk=medium", "shoe_size=43", "risk"])
+def test_a_wrong_answer_gives_one_line_and_exit_code_2(capsys, at_a_nodule, wrong):
+    assert main([str(a) for a in [*at_a_nodule, "--answer", wrong]]) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1

@@ -14,6 +14,7 @@ from napari_vaemed.distances.gaussian import (
     bhattacharyya,
     bhattacharyya_coefficient,
     fisher_rao,
+    fisher_rao_bound,
     geometric_jensen_shannon,
     hellinger,
     jeffreys,
@@ -120,6 +121,14 @@ def test_fisher_rao_of_many_dimensions_is_that_of_a_product(gaussians, line):
         )
     ]
     assert fisher_rao(a, b)[0, 0] == pytest.approx(np.linalg.norm(each), rel=1e-12)
+
+
+@pytest.mark.parametrize("dims", [1, 3, 4, 24, 27])
+def test_the_quick_bound_is_never_above_fisher_rao(gaussians, dims):
+    a, b = gaussians(30, 0, d=dims), gaussians(40, 1, d=dims)
+    bound, true = fisher_rao_bound(a, b), fisher_rao(a, b)
+    assert (bound <= true * (1 + 1e-12)).all()
+    assert np.median(bound / true) > 0.7
 
 
 @pytest.mark.parametrize("width", [0.7, None])

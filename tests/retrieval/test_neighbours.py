@@ -53,6 +53,13 @@ def test_neighbours_of_the_same_patient_are_marked_or_left_out(index):
     assert len(others) == 18
 
 
+def test_a_patient_is_known_by_the_series(index):
+    split = replace(index.records[5], series_uid="another scan of P2")
+    index = replace(index, records=(*index.records[:5], split, *index.records[6:]))
+    found = nearest(index, _query(index, 4), k=20, series_uid="1.2.2")
+    assert {n.record.id for n in found if n.same_patient} == {"N4", "N5"}
+
+
 def test_the_query_of_another_model_is_refused_in_words(index):
     with pytest.raises(ValueError, match="cannot be compared"):
         nearest(index, _query(index, 0), model_sha256="def")

@@ -16,7 +16,7 @@ from napari_vaemed.workflow.compare import (
     neighbours,
     query_of_record,
 )
-from napari_vaemed.workflow.examine import Expert
+from napari_vaemed.workflow.examine import Expert, describe, mark
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,15 @@ def test_nodules_of_the_same_patient_are_left_out_when_asked(expert):
     assert not {"N4", "N5"} & {n.record.id for n in found}
     by_series = Query(query.posterior, None, query.series_uid)
     assert len(neighbours(expert, by_series, k=20, exclude_same_patient=True)) == 18
+
+
+def test_the_command_and_the_twins_of_the_window_give_the_same(expert, small_phantom):
+    volume = small_phantom.volume
+    solid = next(n for n in small_phantom.planted if n.kind == "solid" and n.diameter_mm > 8)
+    marked = mark(volume, volume.to_voxel(np.array(solid.centre_mm)), small_phantom.lungs)
+    twins = describe(expert, volume, marked, k=7)
+    query = Query(twins.posterior, volume.patient, volume.series_uid)
+    assert neighbours(expert, query, k=7) == twins.neighbours
 
 
 def test_a_scan_without_a_patient_cannot_have_its_own_left_out(expert):

@@ -41,12 +41,48 @@ def fisher_rao(a: Posterior, b: Posterior) -> Numbers:
     """
 
     def term(mean: Numbers, sd: Numbers, means: Numbers, sds: Numbers) -> Numbers:
-        shift, spread = mean - means, sd - sds
-        u = (0.5 * shift * shift + spread * spread) / (2.0 * sd * sds)
-        angle = np.log1p(u + np.sqrt(u * (u + 2.0)))
-        return (angle * angle).sum(-1)
+        angle = _arccosh_above_1(_u(mean, sd, means, sds))
+        return np.vecdot(angle, angle)
 
     return np.sqrt(2.0 * _in_blocks(term, a, b))
+
+
+def fisher_rao_bound(a: Posterior, b: Posterior) -> Numbers:
+    """Never above `fisher_rao`, up to rounding, and cheaper: one logarithm for four dimensions.
+
+    arccosh²(1+u) is concave in u and 0 at 0, so that of a sum is not above the sum of each.
+    """
+
+    def term(mean: Numbers, sd: Numbers, means: Numbers, sds: Numbers) -> Numbers:
+        u = _u(mean, sd, means, sds)
+        few = u.shape[-1] // 4
+        some = u[..., :few] + u[..., few : 2 * few]
+        some += u[..., 2 * few : 3 * few]
+        some += u[..., 3 * few : 4 * few]
+        angle = _arccosh_above_1(np.concatenate([some, u[..., 4 * few :]], axis=-1))
+        return np.vecdot(angle, angle)
+
+    return np.sqrt(2.0 * _in_blocks(term, a, b))
+
+
+def _u(mean: Numbers, sd: Numbers, means: Numbers, sds: Numbers) -> Numbers:
+    """cosh of the distance of two points of the half plane, less 1."""
+    shift, spread = mean - means, sd - sds
+    shift *= shift
+    shift *= 0.5
+    spread *= spread
+    shift += spread
+    shift /= 2.0 * sd * sds
+    return shift
+
+
+def _arccosh_above_1(u: Numbers) -> Numbers:
+    """arccosh(1+u), without loss near 0."""
+    angle = u + 2.0
+    angle *= u
+    np.sqrt(angle, out=angle)
+    angle += u
+    return np.log1p(angle, out=angle)
 
 
 @stated("Hellinger", symmetric=True, metric=True, largest=1.0)
@@ -159,12 +195,26 @@ def moments(posterior: Posterior, *, zero_sd: bool = False) -> tuple[Numbers, Nu
         If a standard deviation is not positive (with ``zero_sd``: is negative).
     """
     mean, sd = (np.atleast_2d(np.asarray(v, float)) for v in (posterior.mean, posterior.sd))
-    if not (((sd >= 0) if zero_sd else (sd > 0)) & (sd < inf)).all():
-        raise ValueError(
-            f"Standard deviations must be positive and finite; the smallest is {sd.min()}, the "
-            f"largest {sd.max()}. For the points of an autoencoder use euclidean or cosine."
-        )
+    check_deviations(sd, zero=zero_sd)
     return mean, sd
+
+
+def check_deviations(sd: NDArray[np.floating], *, zero: bool = False) -> None:
+    """Refuse standard deviations that are not positive and finite; ``zero`` lets 0 pass.
+
+    Raises
+    ------
+    ValueError
+        If there are such.
+    """
+    if not sd.size:
+        return
+    smallest, largest = sd.min(), sd.max()  # NaN if there is one
+    if not ((smallest >= 0 if zero else smallest > 0) and largest < inf):
+        raise ValueError(
+            f"Standard deviations must be positive and finite; the smallest is {smallest}, the "
+            f"largest {largest}. For the points of an autoencoder use euclidean or cosine."
+        )
 
 
 def _in_blocks(

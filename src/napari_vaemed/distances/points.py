@@ -5,6 +5,8 @@ Shapes as in `napari_vaemed.distances.gaussian`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
@@ -32,12 +34,13 @@ def cosine(a: Posterior, b: Posterior) -> Numbers:
     return np.minimum(0.5 * apart(left, right) ** 2, 2.0)
 
 
-def unit(vectors: Numbers) -> Numbers:
-    """Vectors (…, d) of length 1 in the same directions; zero stays zero."""
+def unit(vectors: NDArray[Any]) -> NDArray[Any]:
+    """Vectors (…, d) of length 1 in the same directions and precision; zero stays zero."""
     largest = np.abs(vectors).max(axis=-1, keepdims=True)
     scaled = vectors / np.where(largest > 0, largest, 1.0)
     length = np.linalg.norm(scaled, axis=-1, keepdims=True)
-    return scaled / np.where(length > 0, length, 1.0)
+    turned: NDArray[Any] = scaled / np.where(length > 0, length, 1.0)
+    return turned
 
 
 def apart(left: Numbers, right: Numbers) -> Numbers:

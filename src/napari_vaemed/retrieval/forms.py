@@ -33,12 +33,42 @@ from numpy.typing import NDArray
 
 from napari_vaemed.data.posterior import Posterior
 from napari_vaemed.distances import gaussian, points
-from napari_vaemed.distances.gaussian import moments
+from napari_vaemed.distances.gaussian import check_deviations, moments
 from napari_vaemed.distances.jensen_shannon import jensen_shannon, jensen_shannon_bounds
 
 Numbers = NDArray[np.float64]
+Floats = NDArray[np.floating]
 
 _ROUNDING = 1e-15  # of 1 − Hellinger² and 1 − JS/ln 2 in float64
+
+
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """What a form makes of m known posteriors, in pieces and in the precision they are given in.
+
+    Each number is made by a few operations none of which cancels, so that in float32 its error is
+    a few roundings of itself; only what is summed into ``constant`` may have both signs.
+
+    Parameters
+    ----------
+    parts : tuple of (m, d)
+    constant : (m,) or None
+        One more number.
+    size : (m,) or None
+        What the absolute values of its summands add up to, or more.
+    squares : tuple of (m,) or empty
+        The squared length of each part, where the form needs them itself.
+    """
+
+    parts: tuple[Floats, ...]
+    constant: Floats | None = None
+    size: Floats | None = None
+    squares: tuple[Floats, ...] = ()
+
+    def joined(self) -> Floats:
+        """All of it, (m, features)."""
+        last = () if self.constant is None else (self.constant[:, None],)
+        return np.concatenate([*self.parts, *last], axis=1)
 
 
 @dataclass(frozen=True)
@@ -50,7 +80,7 @@ class Form:
     query : function
         From posteriors (n, d) to f (n, features) and c (n,).
     known : function
-        From posteriors (m, d) to g (m, features).
+        From posteriors (m, d) to g, as `Vectors`.
     reach : function
         From a distance t to the largest score at which a distance of t is possible.
     bound : function or None
@@ -63,7 +93,7 @@ class Form:
     """
 
     query: Callable[[Posterior], tuple[Numbers, Numbers]]
-    known: Callable[[Posterior], Numbers]
+    known: Callable[[Posterior], Vectors]
     reach: Callable[[Numbers], Numbers]
     bound: Callable[[Posterior, Posterior], Numbers] | None = None
     tight: bool = True
@@ -72,26 +102,29 @@ class Form:
 
 def _kl_query(p: Posterior) -> tuple[Numbers, Numbers]:
     mean, sd = moments(p)
-    return _join(sd**2 + mean**2, mean, _ones(mean)), -np.log(sd).sum(1) - 0.5 * mean.shape[1]
+    vectors = _join(0.5 * (sd**2 + mean**2), -mean, _ones(mean))
+    return vectors, -np.log(sd).sum(1) - 0.5 * mean.shape[1]
 
 
-def _kl_known(p: Posterior) -> Numbers:
-    mean, sd = moments(p)
-    precision = sd**-2.0
-    constant = (np.log(sd) + 0.5 * mean**2 * precision).sum(1, keepdims=True)
-    return _join(0.5 * precision, -mean * precision, constant)
+def _kl_known(p: Posterior) -> Vectors:
+    mean, sd = _as_given(p)
+    precision, log = 1.0 / (sd * sd), np.log(sd)
+    slope = mean * precision
+    square = 0.5 * np.vecdot(mean, slope)
+    return Vectors((precision, slope), _total(log) + square, _size(log) + square)
 
 
 def _reverse_query(p: Posterior) -> tuple[Numbers, Numbers]:
     mean, sd = moments(p)
     precision = sd**-2.0
     constant = (np.log(sd) + 0.5 * mean**2 * precision).sum(1) - 0.5 * mean.shape[1]
-    return _join(0.5 * precision, -mean * precision, _ones(mean)), constant
+    return _join(0.5 * precision, -mean * precision, -_ones(mean)), constant
 
 
-def _reverse_known(p: Posterior) -> Numbers:
-    mean, sd = moments(p)
-    return _join(sd**2 + mean**2, mean, -np.log(sd).sum(1, keepdims=True))
+def _reverse_known(p: Posterior) -> Vectors:
+    mean, sd = _as_given(p)
+    log = np.log(sd)
+    return Vectors((sd * sd + mean * mean, mean), _total(log), _size(log))
 
 
 def _jeffreys_query(p: Posterior) -> tuple[Numbers, Numbers]:
@@ -101,11 +134,13 @@ def _jeffreys_query(p: Posterior) -> tuple[Numbers, Numbers]:
     return vectors, 0.5 * (mean**2 * precision).sum(1) - mean.shape[1]
 
 
-def _jeffreys_known(p: Posterior) -> Numbers:
-    mean, sd = moments(p)
-    precision = sd**-2.0
-    constant = 0.5 * (mean**2 * precision).sum(1, keepdims=True)
-    return _join(precision, sd**2 + mean**2, mean * precision, mean, constant)
+def _jeffreys_known(p: Posterior) -> Vectors:
+    mean, sd = _as_given(p)
+    variance = sd * sd
+    precision = 1.0 / variance
+    slope = mean * precision
+    square = 0.5 * np.vecdot(mean, slope)
+    return Vectors((precision, variance + mean * mean, slope, mean), square, square)
 
 
 def _wasserstein_query(p: Posterior) -> tuple[Numbers, Numbers]:
@@ -113,9 +148,11 @@ def _wasserstein_query(p: Posterior) -> tuple[Numbers, Numbers]:
     return _join(-2.0 * both, _ones(both)), (both**2).sum(1)
 
 
-def _wasserstein_known(p: Posterior) -> Numbers:
-    both = _join(*moments(p, zero_sd=True))
-    return _join(both, np.einsum("ij,ij->i", both, both)[:, None])
+def _wasserstein_known(p: Posterior) -> Vectors:
+    mean, sd = _as_given(p, zero_sd=True)
+    squares = np.vecdot(mean, mean), np.vecdot(sd, sd)
+    square = squares[0] + squares[1]
+    return Vectors((mean, sd), square, square, squares)
 
 
 def _euclidean_query(p: Posterior) -> tuple[Numbers, Numbers]:
@@ -123,9 +160,9 @@ def _euclidean_query(p: Posterior) -> tuple[Numbers, Numbers]:
     return _join(-2.0 * mean, _ones(mean)), (mean**2).sum(1)
 
 
-def _euclidean_known(p: Posterior) -> Numbers:
-    mean = _means(p)
-    return _join(mean, (mean**2).sum(1, keepdims=True))
+def _euclidean_known(p: Posterior) -> Vectors:
+    square = np.vecdot(p.mean, p.mean)
+    return Vectors((p.mean,), square, square, (square,))
 
 
 def _cosine_query(p: Posterior) -> tuple[Numbers, Numbers]:
@@ -133,9 +170,10 @@ def _cosine_query(p: Posterior) -> tuple[Numbers, Numbers]:
     return _join(-vectors, _ones(vectors)), 0.5 * (vectors**2).sum(1)
 
 
-def _cosine_known(p: Posterior) -> Numbers:
-    vectors = points.unit(_means(p))
-    return _join(vectors, 0.5 * (vectors**2).sum(1, keepdims=True))
+def _cosine_known(p: Posterior) -> Vectors:
+    vectors = points.unit(p.mean)
+    square = 0.5 * np.vecdot(vectors, vectors)
+    return Vectors((vectors,), square, square)
 
 
 def _u_query(p: Posterior) -> tuple[Numbers, Numbers]:
@@ -144,18 +182,22 @@ def _u_query(p: Posterior) -> tuple[Numbers, Numbers]:
     return vectors, np.full(len(mean), -float(mean.shape[1]))
 
 
-def _u_known(p: Posterior) -> Numbers:
-    mean, sd = moments(p)
-    return _join(1.0 / sd, (0.5 * mean**2 + sd**2) / sd, mean / sd)
+def _u_known(p: Posterior) -> Vectors:
+    mean, sd = _as_given(p)
+    root = 1.0 / sd
+    slope = mean * root
+    return Vectors((root, 0.5 * mean * slope + sd, slope))
 
 
 def _geometric_query(p: Posterior) -> tuple[Numbers, Numbers]:
     (j, j_offset), (u, u_offset) = _jeffreys_query(p), _u_query(p)
-    return _join(0.25 * j, -0.5 * u), 0.25 * j_offset - 0.5 * u_offset
+    vectors = _join(0.25 * j[:, :-1], -0.5 * u, 0.25 * j[:, -1:])
+    return vectors, 0.25 * j_offset - 0.5 * u_offset
 
 
-def _geometric_known(p: Posterior) -> Numbers:
-    return _join(_jeffreys_known(p), _u_known(p))
+def _geometric_known(p: Posterior) -> Vectors:
+    jeffreys = _jeffreys_known(p)
+    return Vectors((*jeffreys.parts, *_u_known(p).parts), jeffreys.constant, jeffreys.size)
 
 
 def _overlap_query(p: Posterior) -> tuple[Numbers, Numbers]:
@@ -168,9 +210,10 @@ def _overlap_query(p: Posterior) -> tuple[Numbers, Numbers]:
     return vectors, (level * mean**2 + 0.5 * np.log(0.5 * both / sd)).sum(1)
 
 
-def _overlap_known(p: Posterior) -> Numbers:
-    mean, sd = moments(p)
-    return _join(mean**2, mean, (sd * mean) ** 2, sd**2 * mean, sd**2, np.log(sd))
+def _overlap_known(p: Posterior) -> Vectors:
+    mean, sd = _as_given(p)
+    square, variance = mean * mean, sd * sd
+    return Vectors((square, mean, square * variance, variance * mean, variance, np.log(sd)))
 
 
 def _bhattacharyya_at(coefficient: Numbers) -> Numbers:
@@ -189,7 +232,11 @@ FORMS: Mapping[Callable[..., Any], Form] = {
     points.euclidean: Form(_euclidean_query, _euclidean_known, np.square, invariant="shift"),
     points.cosine: Form(_cosine_query, _cosine_known, lambda t: t, invariant=""),
     gaussian.fisher_rao: Form(
-        _u_query, _u_known, lambda t: np.cosh(np.minimum(t / 2**0.5, 300.0)) - 1.0, tight=False
+        _u_query,
+        _u_known,
+        lambda t: np.cosh(np.minimum(t / 2**0.5, 300.0)) - 1.0,
+        bound=gaussian.fisher_rao_bound,
+        tight=False,
     ),
     gaussian.bhattacharyya: Form(_overlap_query, _overlap_known, lambda t: t, tight=False),
     gaussian.hellinger: Form(
@@ -219,3 +266,21 @@ def _means(p: Posterior) -> Numbers:
 
 def _ones(like: Numbers) -> Numbers:
     return np.ones((len(like), 1))
+
+
+def _as_given(p: Posterior, *, zero_sd: bool = False) -> tuple[Floats, Floats]:
+    """Mean and standard deviation without a change of precision."""
+    smallest = p.sd.min()  # what is too large is told from the features
+    if not (smallest >= 0 if zero_sd else smallest > 0):
+        check_deviations(p.sd, zero=zero_sd)
+    return p.mean, p.sd
+
+
+def _size(terms: Floats) -> Floats:
+    """No less than the sum of the absolute values over the dimensions."""
+    return np.sqrt(terms.shape[1] * np.vecdot(terms, terms))
+
+
+def _total(terms: Floats) -> Floats:
+    """Sum over the dimensions; a product is quicker at it than a sum of short rows."""
+    return np.vecdot(terms, np.ones(terms.shape[1], terms.dtype))

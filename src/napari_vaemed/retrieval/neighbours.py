@@ -92,7 +92,8 @@ def nearest(
     distance : function
         One of `napari_vaemed.distances.DISTANCES`, or another such function.
     patient, series_uid : str or None
-        Of the query, only to mark neighbours of the same patient.
+        Of the query, only to mark neighbours of the same patient; where only the series is known,
+        the patient that the index knows it of.
     exclude_patient : str or None
         Leave this patient's nodules out.
     diameter_mm : (lowest, highest) or None
@@ -106,6 +107,7 @@ def nearest(
         If query and index come from different models.
     """
     _same_model(index, query, model_sha256)
+    patient = patient_of(index, patient, series_uid)
     allowed = np.ones(len(index), bool)
     if exclude_patient is not None:
         allowed &= [record.patient != exclude_patient for record in index.records]
@@ -127,6 +129,13 @@ def nearest(
     )
 
 
+def patient_of(index: NoduleIndex, patient: str | None, series_uid: str | None) -> str | None:
+    """The patient as stated, else the one that the index knows the series of."""
+    if patient is not None or series_uid is None:
+        return patient
+    return next((r.patient for r in index.records if r.series_uid == series_uid), None)
+
+
 def nearest_by_volume(
     index: NoduleIndex,
     volume_mm3: float,
@@ -145,6 +154,7 @@ def nearest_by_volume(
         raise ValueError(f"The volume must be a positive number of mm³; got {volume_mm3}.")
     if k < 1:
         raise ValueError(f"At least one neighbour must be asked for; got k={k}.")
+    patient = patient_of(index, patient, series_uid)
     known = [r.clicked_mm3 or np.pi / 6 * r.diameter_mm**3 for r in index.records]
     apart = np.abs(np.log(known) - np.log(volume_mm3))
     records = index.records

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib import import_module
 from threading import Lock, local
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_vaemed.retrieval.features import Features, Singles
+from napari_vaemed.retrieval.mapped import expect
 
 Rows = NDArray[np.int64]
+Task = TypeVar("Task")
 
 _TOGETHER = 8  # blocks that are looked through at once for one query
+_AHEAD = 1 << 18  # posteriors that are being read from a file before their turn comes
 _alone = Lock()  # two searches that both limit BLAS would not agree on what to set it back to
 
 
@@ -33,16 +36,15 @@ def lowest(
     if features.flat is not None and (allowed is None or allowed.ndim == 1):
         return _lowest_by_faiss(features.flat, vectors, count, allowed)
     kept = _Lowest(features, vectors, count, allowed)
-    threads = blas_threads() if features.device == "cpu" else 1
-    together = max(1, _TOGETHER // max(1, len(vectors))) if features.device == "cpu" else 1
+    if not features.kept:
+        expect(features.posterior, slice(0, _AHEAD))
     places = features.places()
-    runs = [places[i : i + together] for i in range(0, len(places), together)]
-    if threads == 1 or len(runs) == 1:
-        for run in runs:
-            kept.take(run)
+    if features.device == "cpu":
+        together = max(1, _TOGETHER // max(1, len(vectors)))
+        share(kept.take, [places[i : i + together] for i in range(0, len(places), together)])
     else:
-        with _alone, _blas().limit(limits=1), ThreadPoolExecutor(threads) as pool:
-            list(pool.map(kept.take, runs))
+        for place in places:
+            kept.take([place])
     return kept.scores, np.where(np.isfinite(kept.scores), kept.rows, -1)
 
 
@@ -62,10 +64,14 @@ class _Lowest:
         """Look through some blocks that follow one another."""
         count, start = self.scores.shape[1], run[0].start
         allowed = part(self.allowed, slice(start, run[-1].stop))
+        if allowed is not None and not allowed.any():
+            return
+        if not self.features.kept:
+            expect(self.features.posterior, slice(start + _AHEAD, run[-1].stop + _AHEAD))
         if self.features.device == "cpu":
             found, columns = _candidates(self._product(run), count, self.limit, allowed)
         else:
-            block = self.features.at(run[0])
+            block = self.features.kept[start // self.features.block]
             found, columns = _candidates_on_device(self.vectors, block, count, allowed)
         if not found.shape[1]:
             return
@@ -79,23 +85,33 @@ class _Lowest:
 
     def _product(self, run: Sequence[slice]) -> Singles:
         """Scores (n, rows of the run), in memory that each thread uses again."""
-        rows = run[-1].stop - run[0].start
+        start, rows = run[0].start, run[-1].stop - run[0].start
         space: Singles | None = getattr(self.space, "scores", None)
         if space is None or space.shape[1] != rows:
             space = self.space.scores = np.empty((len(self.vectors), rows), np.float32)
         for place in run:
-            here = slice(place.start - run[0].start, place.stop - run[0].start)
-            np.matmul(self.vectors, self.features.at(place), out=space[:, here])
+            here = slice(place.start - start, place.stop - start)
+            self.features.product(self.vectors, place, space[:, here])
         return space
 
 
 def below(
-    vectors: Singles, block: Any, limit: Singles, allowed: NDArray[np.bool_] | None
+    features: Features,
+    vectors: Singles,
+    place: slice,
+    limit: Singles,
+    allowed: NDArray[np.bool_] | None,
 ) -> NDArray[np.bool_]:
     """Which rows of a block have a score of at most ``limit`` (n,), as (n, rows)."""
-    if isinstance(block, np.ndarray):
-        mask: NDArray[np.bool_] = vectors @ block <= limit[:, None]
+    mask: NDArray[np.bool_]
+    if allowed is not None and not allowed.any():
+        return np.zeros((len(vectors), place.stop - place.start), bool)
+    if features.device == "cpu":
+        scores = np.empty((len(vectors), place.stop - place.start), np.float32)
+        features.product(vectors, place, scores)
+        mask = scores <= limit[:, None]
     else:
+        block = features.kept[place.start // features.block]
         mask = (_on_device(vectors, block) <= _like(limit, block)[:, None]).cpu().numpy()
     return mask if allowed is None else mask & allowed
 
@@ -103,6 +119,18 @@ def below(
 def part(allowed: NDArray[np.bool_] | None, place: slice) -> NDArray[np.bool_] | None:
     """What of a block is allowed."""
     return None if allowed is None else allowed[..., place]
+
+
+def share(work: Callable[[Task], None], tasks: Sequence[Task]) -> None:
+    """Do all tasks on as many threads as matrix products may use."""
+    threads = min(len(tasks), blas_threads())
+    if threads <= 1:
+        for task in tasks:
+            work(task)
+        return
+    with _alone, _blas().limit(limits=1), ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(work, tasks):
+            pass
 
 
 def blas_threads() -> int:
@@ -164,7 +192,7 @@ def _on_device(vectors: Singles, block: Any) -> Any:
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:
-        return _like(vectors, block) @ block
+        return _like(vectors, block) @ block.T
     finally:
         torch.set_float32_matmul_precision(before)
 

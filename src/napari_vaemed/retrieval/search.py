@@ -2,8 +2,8 @@
 
 First the known posteriors with the lowest scores (`napari_vaemed.retrieval.forms`) are asked in
 float64. If no other can be nearer than the k-th of them, that is the answer; else all that can be
-are asked as well, a block at a time. So the answer is that of the distance itself, to the last
-digit and in the same order, whatever the score was good for.
+are asked as well, a block at a time, on all threads. So the answer is that of the distance itself,
+to the last digit and in the same order, whatever the score was good for.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,8 @@ from napari_vaemed.data.posterior import Posterior
 from napari_vaemed.distances.properties import Distance
 from napari_vaemed.retrieval.features import BLOCK, Features, OutOfRange, Singles, make_features
 from napari_vaemed.retrieval.forms import FORMS
-from napari_vaemed.retrieval.scores import below, lowest, part
+from napari_vaemed.retrieval.mapped import scattered
+from napari_vaemed.retrieval.scores import below, lowest, part, share
 
 QUERIES = 512
 """Queries that go through an index together."""
@@ -123,10 +126,20 @@ def search(
     return Hits(rows, distances, sum(part.asked for part in parts))
 
 
-def search_parts(parts: Sequence[Searchable], query: Posterior, k: int) -> Hits:
+def search_parts(
+    parts: Sequence[Searchable],
+    query: Posterior,
+    k: int,
+    *,
+    allowed: NDArray[np.bool_] | None = None,
+) -> Hits:
     """`search` in an index that lies in several parts; rows are counted through."""
-    found = [search(part, query, k) for part in parts]
     starts = np.cumsum([0, *(len(part.posterior) for part in parts[:-1])])
+    among = [
+        None if allowed is None else allowed[..., start : start + len(part.posterior)]
+        for start, part in zip(starts, parts, strict=True)
+    ]
+    found = [search(p, query, k, allowed=here) for p, here in zip(parts, among, strict=True)]
     distances = np.concatenate([hits.distances for hits in found], axis=1)
     rows = np.concatenate(
         [np.where(h.rows < 0, -1, h.rows + start) for h, start in zip(found, starts, strict=True)],
@@ -147,22 +160,24 @@ def _search(
     allowed: NDArray[np.bool_] | None,
     shortlist: int,
 ) -> Hits:
-    nearest = _Nearest(known, query, k)
     if known.features is not None:
+        nearest = _Nearest(known, query, k)
         with suppress(OutOfRange):
             nearest.sort_out(known.features, allowed, min(shortlist, len(known.posterior)))
             return nearest.hits()
+    nearest = _Nearest(known, query, k)
     nearest.ask_all(allowed)
     return nearest.hits()
 
 
 class _Nearest:
-    """The k nearest of each query among those asked so far."""
+    """The k nearest of each query among those asked so far; any thread may ask."""
 
     def __init__(self, known: Searchable, query: Posterior, k: int) -> None:
         self.known, self.query, self.asked = known, query, 0
         self.distances = np.full((len(query), k), np.inf)
         self.rows = np.full((len(query), k), -1, np.int64)
+        self.lock = Lock()
 
     def hits(self) -> Hits:
         return Hits(self.rows, self.distances, self.asked)
@@ -177,24 +192,20 @@ class _Nearest:
         if shortlist == len(self.known.posterior):
             return
         # Whoever is not on a full shortlist scores no less than all who are.
-        limits = self.limits(np.arange(len(self.query)), offset)
+        limits = _limits(features, self.distances[:, -1], offset)
         full = rows.min(axis=1) >= 0
         unsure = np.flatnonzero(full & (scores.max(axis=1) <= limits))
         if len(unsure):
-            self.ask_possible(unsure, vectors, offset, allowed)
-
-    def limits(self, numbers: NDArray[np.int_], offset: NDArray[np.float64]) -> Singles:
-        """Scores above which nothing is as near as the k-th nearest so far, less the offset."""
-        assert self.known.features is not None
-        reach = self.known.features.form.reach(self.distances[numbers, -1])
-        slack = _SLACK * (np.abs(reach) + np.abs(offset[numbers]))
-        with np.errstate(over="ignore"):  # a limit beyond float32 is no limit
-            limit = (reach - offset[numbers] + slack).astype(np.float32)
-        return np.nextafter(limit, np.float32(np.inf))
+            among = allowed
+            if allowed is not None and allowed.ndim == 2:
+                among = allowed[unsure]
+            self.ask_possible(features, unsure, vectors[unsure], offset[unsure], among)
 
     def ask_first(self, rows: NDArray[np.int64]) -> None:
         """Compute the distances of each query to rows of its own (n, some); −1 is none."""
-        apart = self.known.distance(self.query, self.known.posterior[rows])
+        with scattered(self.known.posterior):
+            few = self.known.posterior[rows]
+        apart = self.known.distance(self.query, few)
         self.asked += rows.size
         apart = np.where(rows < 0, np.inf, apart)
         order = np.lexsort((rows, apart), axis=1)[:, : self.rows.shape[1]]
@@ -202,57 +213,70 @@ class _Nearest:
         found = np.take_along_axis(rows, order, axis=1)
         self.rows = np.where(self.distances < np.inf, found, -1)
 
-    def ask(self, number: int, rows: NDArray[np.int64], farthest: float) -> None:
-        """Compute the distances of one query to some rows and keep the nearest.
-
-        What is sure to be farther than ``farthest`` need not be asked.
-        """
-        assert self.known.features is not None
-        bound, query = self.known.features.form.bound, self.query[[number]]
-        if bound is not None and len(rows):
-            rows = rows[bound(query, self.known.posterior[rows])[0] <= farthest]
-        if len(rows):
-            self._keep(number, self.known.distance(query, self.known.posterior[rows])[0], rows)
-
-    def ask_all(self, allowed: NDArray[np.bool_] | None) -> None:
-        """Compute all distances, block by block."""
-        for start in range(0, len(self.known.posterior), BLOCK):
-            place = slice(start, start + BLOCK)
-            apart = self.known.distance(self.query, self.known.posterior[place])
-            if allowed is not None:
-                apart = np.where(allowed[..., place], apart, np.inf)
-            self._keep_block(np.arange(len(apart)), apart, start)
-
     def ask_possible(
         self,
+        features: Features,
         numbers: NDArray[np.int_],
         vectors: Singles,
         offset: NDArray[np.float64],
         allowed: NDArray[np.bool_] | None,
     ) -> None:
         """Ask anew all rows that the scores do not rule out for some queries."""
-        assert self.known.features is not None
-        form = self.known.features.form
-        limits, farthest = self.limits(numbers, offset), self.distances[numbers, -1]
+        reached = self.distances[numbers, -1]
         self.distances[numbers], self.rows[numbers] = np.inf, -1
-        vectors = vectors[numbers]
-        if allowed is not None and allowed.ndim == 2:
-            allowed = allowed[numbers]
-        for place in self.known.features.places():
-            block = self.known.features.at(place)
-            possible = below(vectors, block, limits, part(allowed, place))
-            crowded = (possible.mean(axis=1) > _CROWD) & (form.bound is None)
-            if crowded.any():
-                apart = self.known.distance(
-                    self.query[numbers[crowded]], self.known.posterior[place]
-                )
-                self._keep_block(
-                    numbers[crowded], np.where(possible[crowded], apart, np.inf), place.start
-                )
-            for at in np.flatnonzero(~crowded & possible.any(axis=1)):
-                self.ask(numbers[at], place.start + np.flatnonzero(possible[at]), farthest[at])
-            limits = np.minimum(limits, self.limits(numbers, offset))
-            farthest = np.minimum(farthest, self.distances[numbers, -1])
+
+        def farthest() -> NDArray[np.float64]:
+            return np.minimum(reached, self.distances[numbers, -1])
+
+        def possible(place: slice) -> NDArray[np.bool_]:
+            limits = _limits(features, farthest(), offset)
+            return below(features, vectors, place, limits, part(allowed, place))
+
+        def refine(mask: NDArray[np.bool_], start: int, place: slice) -> None:
+            here = mask[:, place.start - start : place.stop - start]
+            self.ask(numbers, place, here, farthest())
+
+        if features.device == "cpu":
+            share(lambda place: refine(possible(place), place.start, place), features.places())
+            return
+        for block in features.places():
+            share(partial(refine, possible(block), block.start), _places(block))
+
+    def ask(
+        self,
+        numbers: NDArray[np.int_],
+        place: slice,
+        possible: NDArray[np.bool_],
+        farthest: NDArray[np.float64],
+    ) -> None:
+        """Compute the distances of some queries to what is possible (queries, rows) of a block."""
+        assert self.known.features is not None
+        bound = self.known.features.form.bound
+        crowded = (possible.mean(axis=1) > _CROWD) & (bound is None)
+        if crowded.any():
+            some = numbers[crowded]
+            apart = self.known.distance(self.query[some], self.known.posterior[place])
+            self._keep_block(some, np.where(possible[crowded], apart, np.inf), place.start)
+        for at in np.flatnonzero(~crowded & possible.any(axis=1)):
+            rows = place.start + np.flatnonzero(possible[at])
+            query = self.query[numbers[[at]]]
+            if bound is not None:  # what is sure to be farther need not be asked
+                least = bound(query, self.known.posterior[rows])[0]
+                rows = rows[least <= farthest[at] * (1.0 + _SLACK)]
+            if len(rows):
+                apart = self.known.distance(query, self.known.posterior[rows])
+                self._keep(numbers[at], apart[0], rows)
+
+    def ask_all(self, allowed: NDArray[np.bool_] | None) -> None:
+        """Compute all distances, block by block."""
+
+        def ask(place: slice) -> None:
+            apart = self.known.distance(self.query, self.known.posterior[place])
+            if allowed is not None:
+                apart = np.where(allowed[..., place], apart, np.inf)
+            self._keep_block(np.arange(len(apart)), apart, place.start)
+
+        share(ask, _places(slice(0, len(self.known.posterior))))
 
     def _keep_block(
         self, numbers: NDArray[np.int_], apart: NDArray[np.float64], start: int
@@ -262,15 +286,32 @@ class _Nearest:
 
     def _keep(self, number: int, apart: NDArray[np.float64], rows: NDArray[np.int64]) -> None:
         k = self.distances.shape[1]
-        self.asked += len(rows)
         near = np.flatnonzero((apart <= self.distances[number, -1]) & (apart < np.inf))
         if len(near) > 4 * k:
             farthest = np.partition(apart[near], k - 1)[k - 1]
             near = near[apart[near] <= farthest]
-        both = np.concatenate([self.distances[number], apart[near]])
-        names = np.concatenate([self.rows[number], rows[near]])
-        order = np.lexsort((names, both))[:k]
-        self.distances[number], self.rows[number] = both[order], names[order]
+        with self.lock:
+            self.asked += len(rows)
+            both = np.concatenate([self.distances[number], apart[near]])
+            names = np.concatenate([self.rows[number], rows[near]])
+            order = np.lexsort((names, both))[:k]
+            self.distances[number], self.rows[number] = both[order], names[order]
+
+
+def _limits(
+    features: Features, farthest: NDArray[np.float64], offset: NDArray[np.float64]
+) -> Singles:
+    """Scores above which nothing is as near as ``farthest``, less the offset."""
+    reach = features.form.reach(farthest)
+    slack = _SLACK * (np.abs(reach) + np.abs(offset))
+    with np.errstate(over="ignore"):  # a limit beyond float32 is no limit
+        limit = (reach - offset + slack).astype(np.float32)
+    return np.nextafter(limit, np.float32(np.inf))
+
+
+def _places(rows: slice) -> list[slice]:
+    starts = range(rows.start, rows.stop, BLOCK)
+    return [slice(s, min(s + BLOCK, rows.stop)) for s in starts]
 
 
 def _check(known: Searchable, query: Posterior, k: int, allowed: NDArray[np.bool_] | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from napari_vaemed.data.posterior import Posterior
 from napari_vaemed.distances import DISTANCES
 from napari_vaemed.distances.properties import Distance
-from napari_vaemed.retrieval.neighbours import Neighbour, nearest
+from napari_vaemed.retrieval.neighbours import Neighbour, nearest, patient_of
 from napari_vaemed.workflow.examine import Expert
 from napari_vaemed.workflow.report import Examination, near_values
 
@@ -70,7 +70,7 @@ def neighbours(
     ValueError
         If there is no such distance, or if the query's patient is to be left out but is unknown.
     """
-    patient = query.patient or _patient_of_series(expert, query.series_uid)
+    patient = patient_of(expert.index, query.patient, query.series_uid)
     if exclude_same_patient and patient is None:
         raise ValueError(
             "The patient of this scan is not known, so its nodules cannot be told from the index's "
@@ -104,9 +104,3 @@ def neighbour_values(neighbour: Neighbour) -> dict[str, Any]:
         **near_values(neighbour),
         "similarity": None if overlap is None else float(f"{overlap:.4g}"),
     }
-
-
-def _patient_of_series(expert: Expert, series_uid: str | None) -> str | None:
-    if series_uid is None:
-        return None
-    return next((r.patient for r in expert.index.records if r.series_uid == series_uid), None)

@@ -157,6 +157,7 @@ def _exhibit(neighbour: Neighbour, picture: Picture) -> Exhibit:
     middle = picture.hu.shape[0] // 2
     ratings = ", ".join(f"{name.replace('_', ' ')} {v:g}" for name, v in record.ratings.items())
     same = " · same patient" if neighbour.same_patient else ""
+    overlap = "" if neighbour.similarity is None else f", overlap {neighbour.similarity:.2g} of 1"
     return Exhibit(
         image=grey_image(picture.hu[middle], LUNG_WINDOW.limits),
         mm_wide=float(picture.hu.shape[2]),
@@ -168,7 +169,7 @@ def _exhibit(neighbour: Neighbour, picture: Picture) -> Exhibit:
         lines=(f"d {neighbour.distance:.2f}", record.id.removeprefix("LIDC-IDRI-")),
         tooltip=(
             f"{record.id}{same}\nMalignancy {record.malignancy:g} of 5 (readers)\n"
-            f"Distance {neighbour.distance:.3f} (2-Wasserstein, latent space)\n"
+            f"Distance {neighbour.distance:.3f} (2-Wasserstein, latent space){overlap}\n"
             f"Diameter {record.diameter_mm:.1f} mm\n{ratings}\n"
             f"{'True CT crop' if picture.true else 'Reconstruction by the decoder, not CT'}, "
             "middle slice, lung window. Click to show the twins in the viewer."
