@@ -27,7 +27,7 @@ demo: setup
 	  $(if $(filter show,$(NAPARI)),--stay)
 
 test: setup check
-	$(XVFB) $(BIN)/python -m pytest
+	$(XVFB) $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: setup
 	$(BIN)/ruff check .

@@ -8,7 +8,13 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from napari_vaemed.data.labels import AIRWAYS, LEFT_LUNG, RIGHT_LUNG
-from napari_vaemed.data.phantom_nodules import CORE_HU, DEFAULT_NODULES, KINDS
+from napari_vaemed.data.phantom_nodules import (
+    CORE_HU,
+    CORE_SHARE,
+    DEFAULT_NODULES,
+    KINDS,
+    axial_diameters,
+)
 from napari_vaemed.data.phantom_placement import reach
 from napari_vaemed.data.phantoms import (
     NoduleSpec,
@@ -90,6 +96,33 @@ def test_added_mass_is_volume_times_contrast(bare: Phantom, spheres: Phantom) ->
         lung = bare.volume.hu[spheres.nodules == nodule.label].astype(float).mean()
         volume = step[near].sum() * spheres.volume.voxel_mm3 / (nodule.hu - lung)
         assert volume == pytest.approx(nodule.volume_mm3, rel=0.05)
+
+
+def test_axial_diameters_are_those_of_the_body(many: Phantom) -> None:
+    for nodule in many.planted:
+        assert 0 < nodule.perpendicular_mm <= nodule.longest_mm
+        if nodule.kind in ("solid", "ground-glass", "cavitated", "calcified"):
+            mean = (nodule.longest_mm + nodule.perpendicular_mm) / 2
+            assert mean == pytest.approx(nodule.diameter_mm, rel=0.2)
+            assert nodule.longest_mm < 1.4 * nodule.diameter_mm
+
+
+def test_a_disc_has_its_diameters_and_spicules_do_not_count() -> None:
+    y, x = ((np.arange(-60, 61) * 0.25).astype(np.float32) for _ in range(2))
+    disc = (y[:, None] ** 2 + x**2 < 6**2)[None]
+    spiked = disc | ((np.abs(y)[:, None] < 0.5) & (np.abs(x) < 12))[None]
+    assert axial_diameters(disc, y, x) == pytest.approx((12, 12), abs=0.2)
+    assert axial_diameters(spiked, y, x)[0] == pytest.approx(24, abs=0.5)
+    assert axial_diameters(spiked, y, x, 2.0) == pytest.approx((12, 12), abs=0.4)
+
+
+def test_the_solid_part_is_a_share_of_part_solid_nodules_only(many: Phantom) -> None:
+    for nodule in many.planted:
+        if nodule.kind == "part-solid":
+            # radius and solid radius have the same ratio in every direction
+            assert nodule.solid_mm3 == pytest.approx(CORE_SHARE**3 * nodule.volume_mm3, rel=0.05)
+        else:
+            assert nodule.solid_mm3 is None
 
 
 def test_centre_of_mass_lies_where_it_is_said(chest: Phantom) -> None:

@@ -117,11 +117,21 @@ def voxels(small_phantom):
 
 @pytest.fixture(scope="session")
 def write_dicom():
-    """A writer of (n, rows, columns) HU as DICOM files; the last file lies lowest."""
+    """A writer of (n, rows, columns) HU as DICOM files; the last file lies lowest.
+
+    The direction's columns are where columns, rows and slices run to in the patient.
+    """
 
     def write(
-        folder, hu, spacing=(2.5, 0.8, 0.7), origin=(-40.0, 30.0, -120.0), leave_out=(), **tags
+        folder,
+        hu,
+        spacing=(2.5, 0.8, 0.7),
+        origin=(-40.0, 30.0, -120.0),
+        leave_out=(),
+        direction=None,
+        **tags,
     ):
+        axes = np.eye(3) if direction is None else np.asarray(direction)
         folder.mkdir(parents=True, exist_ok=True)
         series = generate_uid()
         for k in sorted(set(range(len(hu))) - set(leave_out)):
@@ -129,8 +139,9 @@ def write_dicom():
             file = _dicom_object(CTImageStorage)
             file.SeriesInstanceUID, file.BodyPartExamined = series, "CHEST"
             file.Rows, file.Columns = plane.shape
-            file.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-            file.ImagePositionPatient = [*origin[:2], origin[2] + spacing[0] * k]
+            file.ImageOrientationPatient = [round(c, 10) for c in axes[:, :2].T.ravel().tolist()]
+            place = np.array(origin) + axes[:, 2] * spacing[0] * k
+            file.ImagePositionPatient = [round(c, 8) for c in place.tolist()]
             file.PixelSpacing, file.SliceThickness = list(spacing[1:]), spacing[0]
             file.RescaleSlope, file.RescaleIntercept = 1, 0
             file.SamplesPerPixel, file.PhotometricInterpretation = 1, "MONOCHROME2"

@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
+from qtpy.QtCore import QPoint, Qt
 
+from napari_vaemed.data.labels import in_lungs
+from napari_vaemed.plugin.letters import screen_directions
 from napari_vaemed.plugin.tools import voxel_on_ray
+from napari_vaemed.plugin.workspace import canvas_of
 
 
 def test_a_click_in_a_slice_marks_the_voxel_under_it(chest, idle, voxels):
@@ -11,19 +15,17 @@ def test_a_click_in_a_slice_marks_the_voxel_under_it(chest, idle, voxels):
     assert voxel == pytest.approx(voxels[1], abs=1e-6)
 
 
-def test_a_line_of_sight_finds_the_brightest_voxel_in_the_lungs(chest, small_phantom):
+def largest_of(phantom):
+    return max((n for n in phantom.planted if n.kind == "solid"), key=lambda n: n.diameter_mm)
+
+
+def test_a_line_of_sight_finds_the_nodule_in_the_lungs(chest, small_phantom):
     case = chest.case
     case.lungs = small_phantom.lungs
-    largest = max(
-        (n for n in small_phantom.planted if n.kind == "solid"), key=lambda n: n.diameter_mm
-    )
-    target = case.volume.to_voxel(largest.centre_mm)
-    front = case.world(target) - np.array([0.0, 500.0, 0.0])
+    largest = largest_of(small_phantom)
+    front = case.world(case.volume.to_voxel(largest.centre_mm)) - np.array([0.0, 500.0, 0.0])
     found = voxel_on_ray(case, front, np.array([0.0, 1.0, 0.0]), [0, 1, 2])
-    z, y, x = np.rint(found).astype(int)
-    assert small_phantom.lungs[z, y, x] > 0
-    line = case.volume.hu[z, :, x][np.isin(small_phantom.lungs[z, :, x], (1, 2))]
-    assert case.volume.hu[z, y, x] == line.max()
+    assert small_phantom.nodules[tuple(np.rint(found).astype(int))] == largest.label
 
 
 def test_a_line_of_sight_beside_the_lungs_finds_nothing(chest, idle, small_phantom):
@@ -44,15 +46,64 @@ def test_a_mouse_click_marks_and_a_drag_does_not(chest, qtbot):
         type, position, view_direction = "mouse_press", (0.0, 1.0, 2.0), None
 
     event = Event()
-    press = chest.tool._on_press(chest.viewer, event)
+    press = chest.tool.press(chest.viewer, event)
     next(press)
     event.type = "mouse_release"
     assert list(press) == []
     assert len(heard) == 1
 
     event = Event()
-    press = chest.tool._on_press(chest.viewer, event)
+    press = chest.tool.press(chest.viewer, event)
     next(press)
     event.type, event.position = "mouse_move", (0.0, 5.0, 2.0)
     assert list(press) == []
     assert len(heard) == 1
+
+
+def pixel_of(viewer, canvas, world):
+    """Where a point of the world (z, y, x) is drawn, without perspective."""
+    camera, size = viewer.scene.camera, canvas.size()
+    right, up = screen_directions(viewer)
+    away = (np.asarray(world) - camera.center)[::-1] * camera.zoom
+    return QPoint(round(size.width() / 2 + away @ right), round(size.height() / 2 - away @ up))
+
+
+def seen_from(view, phantom, nodule):
+    """Whether nothing denser lies in front of a nodule, in the lungs."""
+    centre, steps = phantom.volume.to_voxel(nodule.centre_mm), np.arange(-300, 30, 0.5)
+    line = np.rint(centre + steps[:, None] * view / phantom.volume.spacing).astype(int)
+    z, y, x = line[((line >= 0) & (line < phantom.volume.shape)).all(axis=1)].T
+    hu = np.where(in_lungs(phantom.lungs[z, y, x]), phantom.volume.hu[z, y, x], -1024)
+    on = phantom.nodules[z, y, x] == nodule.label
+    return on.any() and hu[: np.argmax(on)].max() < hu[on].max()
+
+
+@pytest.mark.parametrize("angles", [(0, 0, -90), (25, 50, -60), (-40, 160, 80)])
+def test_a_mouse_click_in_3d_lands_on_the_nodule_drawn_there(
+    chest, qtbot, idle, small_phantom, angles
+):
+    viewer, case, heard = chest.viewer, chest.case, []
+    viewer.window.show()
+    case.lungs = small_phantom.lungs
+    chest.views.show_3d()
+    idle(chest)
+    chest.click = heard.append
+    chest.tool.set_on(True)
+    viewer.scene.camera.angles = angles
+    viewer.screenshot(canvas_only=True, flash=False)  # drawn, the canvas has its size
+    canvas = canvas_of(viewer)
+    seen = [
+        nodule
+        for nodule in small_phantom.planted
+        if nodule.kind != "ground-glass"  # does not show in a projection
+        and seen_from(np.array(viewer.scene.camera.view_direction), small_phantom, nodule)
+    ]
+    assert len(seen) >= 6
+    for nodule in seen:
+        centre = case.volume.to_voxel(nodule.centre_mm)
+        at = pixel_of(viewer, canvas, case.world(centre))
+        qtbot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=at)
+        places = np.argwhere(small_phantom.nodules == nodule.label)
+        apart_mm = np.linalg.norm((places - heard[-1]) * case.volume.spacing, axis=1).min()
+        assert apart_mm <= 3, nodule
+    assert len(heard) == len(seen)

@@ -1,6 +1,8 @@
 import numpy as np
+import pytest
 
-from napari_vaemed.plugin.theme import WINDOWS
+from napari_vaemed.data.labels import in_lungs
+from napari_vaemed.plugin.views import CHEST, FINDING, LUNGS
 
 
 def letters(viewer):
@@ -27,36 +29,131 @@ def test_3d_shows_a_small_copy_from_the_front_and_2d_the_ct_again(chest, idle):
     idle(chest)
     small = chest.case.made["3-D copy"]
     assert small.visible
-    assert max(small.data.shape) <= 128
+    assert max(small.data.shape) <= 96
     camera = viewer.scene.camera
     assert np.allclose(camera.view_direction, (0, 1, 0))  # towards the back
     assert np.allclose(camera.up_direction, (1, 0, 0))  # towards the head
     assert camera.orientation[0] == "away"  # no mirror image
-    assert letters(viewer) == "----"
+    assert letters(viewer) == "HFRL"
     chest.views.show_2d()
     assert ct.visible
     assert not small.visible
 
 
+def copy_of(session):
+    return session.case.made["3-D copy"]
+
+
+def voxels_of(copy, case):
+    """The CT's voxels at the first and the last corner of a copy."""
+    ends = np.array([[-0.5] * 3, np.array(copy.data.shape) - 0.5])
+    return np.array([case.voxel(copy.data_to_world(end)) for end in ends])
+
+
 def test_the_small_copy_shows_the_inside_of_the_lungs_once_they_are_known(
     chest, idle, small_phantom
 ):
-    chest.case.lungs = small_phantom.lungs
+    case = chest.case
+    case.lungs = small_phantom.lungs
     chest.views.show_3d()
     idle(chest)
-    small = chest.case.made["3-D copy"]
-    outside = small.world_to_data(chest.case.world((48, 2, 80)))
-    assert small.data[tuple(np.rint(outside).astype(int))] == -1024
+    low, high = voxels_of(copy_of(chest), case)
+    inside = np.argwhere(in_lungs(case.lungs))
+    assert low == pytest.approx(inside.min(0) - 0.5, abs=1e-6)
+    assert np.all(high <= inside.max(0) + 0.5)
+    assert np.all(high > inside.max(0) - 2)  # a remainder of less than a block may be left out
+    between = copy_of(chest).world_to_data(case.world((48, 80, 80)))  # the heart
+    assert copy_of(chest).data[tuple(np.rint(between).astype(int))] == -1024
 
 
-def test_keys_set_windows_and_switch_the_tool_without_taking_napari_s_own(chest):
-    from napari.utils.shortcuts import default_shortcuts
+def test_the_copy_is_ready_when_the_lungs_are_found(chest, idle):
+    chest.find_lungs(chest.case)
+    idle(chest)
+    assert "3-D copy" not in chest.case.made
+    chest.views.show_3d(LUNGS)
+    assert not chest.jobs.running
+    assert copy_of(chest).visible
 
-    taken = {str(key) for keys in default_shortcuts.values() for key in keys}
-    ours = {"N", "J", "K", *(w.key.replace("-", "+") for w in WINDOWS)}
-    assert not taken & ours
-    bound = {str(key): act for key, act in chest.viewer.keymap.items()}
-    bound["N"](chest.viewer)
-    assert chest.tool.on
-    bound["Alt+2"](chest.viewer)
-    assert tuple(chest.case.layer.contrast_limits) == (-160.0, 240.0)
+
+def test_lungs_not_known_yet_are_found_while_the_chest_is_shown(chest, idle):
+    chest.views.show_3d(LUNGS)
+    assert chest.views.cut.name == CHEST
+    idle(chest)
+    assert chest.views.cut.name == LUNGS
+    assert chest.case.lungs is not None
+    assert copy_of(chest).data.min() == -1024
+    lungs = chest.case.made["Lungs"]
+    assert not lungs.visible  # a mask of the whole CT is for slices
+    chest.views.show_2d()
+    assert lungs.visible
+    assert lungs.contour == 1
+
+
+def test_3d_can_be_cut_to_the_chosen_finding_and_follows_it(chest, idle, voxels, small_phantom):
+    case = chest.case
+    case.lungs = small_phantom.lungs
+    for voxel in voxels[:2]:
+        chest.click(voxel)
+        idle(chest)
+    chest.views.show_3d(FINDING)
+    for label in (2, 1):
+        chest.findings.select(label)
+        idle(chest)
+        assert chest.views.cut.name == FINDING
+        mask = case.finding.marked.mask
+        low, high = voxels_of(copy_of(chest), case)
+        room = np.ceil(15 / np.array(case.volume.spacing))
+        wanted = np.maximum(np.array(mask.start) - room, 0)
+        assert low == pytest.approx(wanted - 0.5, abs=1e-6)
+        assert np.all(high + 0.5 >= np.array(mask.start) + mask.voxels.shape)
+        centre = chest.viewer.scene.camera.center
+        assert np.abs(case.voxel(centre) - (low + high) / 2).max() < 1
+
+
+def test_without_a_finding_the_lungs_are_shown(chest, small_phantom):
+    chest.case.lungs = small_phantom.lungs
+    chest.views.show_3d(FINDING)
+    assert chest.views.cut.name == LUNGS
+
+
+def test_another_cut_keeps_the_angle_and_the_way_back_keeps_slice_and_zoom(
+    chest, idle, small_phantom
+):
+    viewer, chest.case.lungs = chest.viewer, small_phantom.lungs
+    viewer.dims.set_point(0, chest.case.world((30, 0, 0))[0])
+    camera = viewer.scene.camera
+    camera.center, camera.zoom = (0, -20.0, 35.0), 4.2
+    at, seen = viewer.dims.point, (camera.center, camera.zoom)
+    chest.views.show_3d(CHEST)
+    idle(chest)
+    camera.angles = (10, 40, -70)
+    chest.views.show_3d(LUNGS)
+    idle(chest)
+    assert np.allclose(camera.angles, (10, 40, -70))
+    chest.views.show_2d()
+    assert viewer.dims.point == at
+    assert (camera.center, camera.zoom) == seen
+    chest.views.show_3d()
+    assert not chest.jobs.running  # it is still there
+    chest.findings.select(None)
+    viewer.dims.set_point(0, chest.case.world((60, 0, 0))[0])  # as a finding does
+    chest.views.show_2d()
+    assert round(chest.case.voxel(viewer.dims.point)[0]) == 60
+
+
+def test_a_ct_moved_by_hand_takes_its_copy_along(chest, idle):
+    chest.case.layer.affine = [[1, 0, 0, 5], [0, 0, 1, 0], [0, -1, 0, -7], [0, 0, 0, 1]]
+    chest.views.show_3d(CHEST)
+    idle(chest)
+    low, high = voxels_of(copy_of(chest), chest.case)
+    assert low == pytest.approx([-0.5] * 3, abs=1e-6)
+    assert np.all(high > np.array(chest.case.volume.shape) - 3)
+
+
+def test_napari_s_own_button_shows_the_small_copy_too(chest, idle):
+    chest.viewer.dims.ndisplay = 3
+    idle(chest)
+    assert copy_of(chest).visible
+    assert not chest.case.layer.visible
+    chest.viewer.dims.ndisplay = 2
+    assert chest.case.layer.visible

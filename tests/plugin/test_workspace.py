@@ -4,7 +4,7 @@ import sys
 import pytest
 from qtpy.QtWidgets import QDockWidget
 
-from napari_vaemed.plugin.workspace import DOCKS, open_workspace
+from napari_vaemed.plugin.workspace import DOCKS, canvas_of, open_workspace
 
 
 def test_opening_every_dock_in_a_fresh_process_imports_no_torch():
@@ -55,3 +55,12 @@ def test_closing_the_window_in_the_middle_of_a_job_ends_the_process_quietly(clos
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "Error" not in done.stderr
+
+
+def test_the_canvas_is_napari_s_own_whatever_stands_beside_it(chest, idle):
+    canvas = canvas_of(chest.viewer)
+    chest.three_views.set_on(True)
+    idle(chest)
+    assert canvas_of(chest.viewer) is canvas
+    chest.three_views.set_on(False)
+    assert canvas_of(chest.viewer) is canvas

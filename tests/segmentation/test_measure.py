@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -102,3 +104,70 @@ def test_an_empty_mask_is_refused():
     mask = NoduleMask(np.zeros((2, 2, 2), bool), (0, 0, 0))
     with pytest.raises(ValueError, match="empty"):
         measure_nodule(Volume(np.zeros((4, 5, 6), np.int16), (1.0, 1.0, 1.0)), mask)
+
+
+def test_the_mean_diameter_is_rounded_to_the_nearest_millimetre():
+    volume, mask, _ = drawn(lambda x, y, z: x**2 + y**2 + z**2 < 4.3**2, (1.0, 0.5, 0.5))
+    found = measure_nodule(volume, mask)
+    assert found.mean_mm == (found.longest_mm + found.perpendicular_mm) / 2
+    assert found.rounded_mm == 9
+    assert replace(found, longest_mm=8.0, perpendicular_mm=9.0).rounded_mm == 9  # halves go up
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 0.7, 0.7), (2.5, 0.6, 0.6)])
+def test_the_longest_diameter_in_any_direction_is_that_of_a_slanted_rod(spacing):
+    direction = np.array([0.6, 0.0, 0.8])  # x, y, z
+
+    def inside(x, y, z):
+        along = x * direction[0] + z * direction[2]
+        return (abs(along) < 11) & (x**2 + y**2 + z**2 - along**2 < 2.5**2)
+
+    volume, mask, _ = drawn(inside, spacing)
+    assert measure_nodule(volume, mask).longest_3d_mm == pytest.approx(np.hypot(22, 5), abs=1.2)
+
+
+def test_a_ball_is_round_and_a_rod_is_not():
+    ball, ball_mask, _ = drawn(lambda x, y, z: x**2 + y**2 + z**2 < 64, (1.0, 0.7, 0.7))
+    rod, rod_mask, _ = drawn(lambda x, y, z: (abs(x) < 12) & (y**2 + z**2 < 9), (1.0, 0.7, 0.7))
+    assert measure_nodule(ball, ball_mask).sphericity > 0.95
+    # a cylinder: (18 V² pi)^(1/3) / A with h = 24, r = 3
+    cylinder = np.pi ** (1 / 3) * (6 * np.pi * 9 * 24) ** (2 / 3) / (2 * np.pi * 3 * (3 + 24))
+    assert measure_nodule(rod, rod_mask).sphericity == pytest.approx(cylinder, abs=0.06)
+
+
+def test_percentiles_are_those_of_the_voxels():
+    volume, mask, _ = drawn(lambda x, y, z: x**2 + y**2 + z**2 < 64, (1.0, 0.7, 0.7))
+    hu = volume.hu.copy()
+    inside = hu[mask.where][mask.voxels]
+    hu[mask.where][mask.voxels] = np.linspace(-100, 100, len(inside)).astype(np.int16)
+    found = measure_nodule(replace(volume, hu=hu), mask)
+    assert found.hu_percentiles == pytest.approx((-90, -50, 0, 50, 90), abs=1.5)
+
+
+def lungs_around(volume, half, wall_mm):
+    """Right lung at low x and left at high x, each ``wall_mm`` from the middle of its wall."""
+    labels = np.zeros(volume.shape, np.uint8)
+    x = (np.arange(volume.shape[2]) - half[2]) * volume.spacing[2]
+    labels[..., x < wall_mm] = 1
+    labels[..., x > wall_mm + 6] = 2
+    return labels
+
+
+def test_side_and_distance_to_the_pleura_come_from_the_lung_labels():
+    volume, mask, half = drawn(lambda x, y, z: x**2 + y**2 + z**2 < 16, (1.0, 0.7, 0.7), half_mm=20)
+    found = measure_nodule(volume, mask, lungs_around(volume, half, 10.0))
+    assert found.side == "right"
+    assert found.pleura_mm == pytest.approx(6.0, abs=0.8)
+    touching = measure_nodule(volume, mask, lungs_around(volume, half, 3.0))
+    assert touching.pleura_mm < 0.5
+    other = measure_nodule(volume, mask, lungs_around(volume, half, -12.0))
+    assert other.side == "left"
+    unknown = measure_nodule(volume, mask)
+    assert unknown.side is None
+    assert unknown.pleura_mm is None
+
+
+def test_labels_of_another_volume_are_refused():
+    volume, mask, _ = drawn(lambda x, y, z: x**2 + y**2 + z**2 < 16, (1.0, 0.7, 0.7))
+    with pytest.raises(ValueError, match="made on this volume"):
+        measure_nodule(volume, mask, np.zeros((3, 3, 3), np.uint8))

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_vaemed.cli.verbs import NOT_A_DEVICE, add_ct_verb, add_verb, print_json, run, tell
+from napari_vaemed.data.finding import ErrorBars
+from napari_vaemed.data.guideline import Context
 
 
 def add_verbs(verbs: Any) -> None:
@@ -23,6 +25,11 @@ def add_verbs(verbs: Any) -> None:
         "-o", "--output", type=Path, help="write the mask: .nii.gz, .nrrd, .mha or .dcm (DICOM SEG)"
     )
     nodule.add_argument("--csv", type=Path, help="write the measurements here")
+    nodule.add_argument(
+        "--answer", action="append", default=[], metavar="KEY=VALUE",
+        help="an answer for the follow-up guideline, for example setting=screening; what has to "
+        "be answered is told",
+    )  # fmt: skip
 
     near = add_verb(verbs, "neighbours", _neighbours, "Nearest known nodules of a nodule.")
     near.add_argument("path", type=Path, nargs="?", help="DICOM folder or volume file to click in")
@@ -60,7 +67,18 @@ def _expert(options: argparse.Namespace) -> Any:
     return load_expert(options.device, options.model, options.index)
 
 
-def _examine(options: argparse.Namespace) -> Any:
+def _context(answers: list[str]) -> Context:
+    """What was answered, ``yes`` and ``no`` for questions that have no other words."""
+    known: dict[str, object] = {}
+    for answer in answers:
+        key, equals, value = answer.partition("=")
+        if not equals:
+            raise ValueError(f"An answer is KEY=VALUE, for example risk=low; got {answer!r}.")
+        known[key] = {"yes": True, "no": False}.get(value, value)
+    return Context.of(known)
+
+
+def _examine(options: argparse.Namespace, context: Context | None = None) -> Any:
     from napari_vaemed.workflow.report import examine
 
     if options.k < 1:
@@ -72,6 +90,7 @@ def _examine(options: argparse.Namespace) -> Any:
             voxel=options.voxel and tuple(options.voxel),
             k=options.k,
             expert=_expert(options),
+            context=context,
         )
     )
 
@@ -81,9 +100,10 @@ def _nodule(options: argparse.Namespace) -> None:
     from napari_vaemed.io.reports import write_measurements_csv
     from napari_vaemed.workflow.report import report
 
+    context = _context(options.answer)
     if options.output:
         check_mask_path(options.output)
-    found = _examine(options)
+    found = _examine(options, context)
     values = report(found)
     if found.marked and options.output:
         mask = found.marked.mask.full(found.volume.shape)
@@ -96,13 +116,41 @@ def _nodule(options: argparse.Namespace) -> None:
     for reason in found.reasons:
         print(reason)
     if values["nodule"]:
-        n = values["nodule"]
-        print(f"centre         {', '.join(map(str, n['centre_mm']))} mm (LPS)")
-        print(f"longest        {n['longest_mm']:.1f} mm")
-        print(f"perpendicular  {n['perpendicular_mm']:.1f} mm")
-        print(f"volume         {n['volume_mm3']:.0f} mm³")
-        print(f"mean           {n['mean_hu']:.0f} HU")
+        _print_sizes(values["nodule"], found.bars)
+        _print_follow_up(values["follow_up"])
         _print_neighbours(values["neighbours"], found.expert)
+
+
+def _print_sizes(n: dict[str, Any], bars: ErrorBars) -> None:
+    """The numbers, each with its 95 % interval."""
+    print(f"centre         {', '.join(map(str, n['centre_mm']))} mm (LPS)")
+    for name, key, interval, unit in (
+        ("longest", "longest_mm", bars.longest_mm, "mm"),
+        ("perpendicular", "perpendicular_mm", bars.perpendicular_mm, "mm"),
+        ("mean diameter", "mean_mm", bars.mean_mm, "mm"),
+        ("volume", "partial_volume_mm3", bars.volume_mm3, "mm³"),
+    ):
+        digits = 0 if unit == "mm³" else 1
+        told = f"{n[key]:.{digits}f}" if interval is None else interval.text(digits)
+        print(f"{name:<15}{told} {unit}")
+    print(f"mean           {n['mean_hu']:.0f} HU, {n['density']}")
+    if bars.refused:
+        print(f"no error bars  {bars.refused}")
+
+
+def _print_follow_up(said: dict[str, Any]) -> None:
+    """The guideline's line, or what it asks."""
+    for rule in said["rules"]:
+        category = f"{rule['category']}: " if rule["category"] else ""
+        print(f"{said['guideline']}: {category}{rule['next']} ({rule['line']}; {rule['source']})")
+    if said["straddles"]:
+        print("  The error bar reaches across a limit: all lines it reaches are told.")
+    for question in said["asks"]:
+        words = {True: "yes", False: "no"}
+        answers = "|".join(str(words.get(a, a)) for a in question["answers"])
+        print(f"asked: {question['question']}  --answer {question['key']}={answers}")
+    if said["refused"]:
+        print(said["refused"])
 
 
 def _neighbours(options: argparse.Namespace) -> None:

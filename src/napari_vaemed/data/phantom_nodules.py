@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_vaemed.data import diameters as calipers
 from napari_vaemed.data.phantom_fields import Box, Floats, Grid
 
 KINDS = (
@@ -36,6 +37,13 @@ CORE_HU = {
     "calcified": 480.0,
     "cavitated": 30.0,
 }
+CORE_SHARE = 0.55
+"""Radius of a part-solid nodule's solid part, as a share of the nodule's in that direction."""
+
+SPICULE_MM = 2.0
+"""Fine spicules are thinner than this (Zwirewich, Radiology 1991;179:469); no reader measures to
+their tips."""
+
 GAP_MM = 10.0
 SIDES = {"right": -1, "left": 1}
 ZONES = ("upper", "middle", "lower")
@@ -94,6 +102,11 @@ class PlantedNodule:
     hu : float
         Of its core: the solid part of a part-solid nodule, the wall of a cavitated one, the
         calcified centre of a calcified one.
+    longest_mm, perpendicular_mm : float
+        The longest diameter of any one axial section, and the longest across it there (RECIST),
+        on fine samples; spicules thinner than `SPICULE_MM` do not count.
+    solid_mm3 : float or None
+        Volume of a part-solid nodule's solid part.
     """
 
     label: int
@@ -102,6 +115,9 @@ class PlantedNodule:
     diameter_mm: float
     volume_mm3: float
     hu: float
+    longest_mm: float
+    perpendicular_mm: float
+    solid_mm3: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,17 +253,16 @@ def sized(
     return seat, inside, relative
 
 
-def layers(kind: str, relative: Floats) -> tuple[Floats, float]:
-    """HU of a nodule at each fine sample, and of its core."""
-    core = CORE_HU[kind]
-    hu = np.full(relative.shape, core, np.float32)
+def layers(kind: str, relative: Floats) -> Floats:
+    """HU of a nodule at each fine sample."""
+    hu = np.full(relative.shape, CORE_HU[kind], np.float32)
     if kind == "part-solid":
-        hu[relative > 0.55] = -520.0
+        hu[relative > CORE_SHARE] = -520.0
     elif kind == "calcified":
         hu[relative > 0.7] = 60.0
     elif kind == "cavitated":
         hu[relative < 0.55] = -900.0
-    return hu, core
+    return hu
 
 
 def plant(
@@ -265,7 +280,7 @@ def plant(
     bound = lung if spec.kind == "juxtapleural" else None
     seat, inside, relative = sized(grid, centre, body, spec.diameter_mm, bound)
     amount = seat.per_voxel(inside.astype(np.float32))
-    inner, core = layers(spec.kind, relative)
+    inner = layers(spec.kind, relative)
     painted, share = inside, amount
     if bound is not None:  # a voxel into the wall, or its partial volume leaves a dark line
         painted = (relative < 1) & (seat.refined(bound[seat.box]) < grid.voxel_mm)
@@ -281,12 +296,78 @@ def plant(
     else:
         hu[seat.box] = sheer + (1 - share) * old
     labels[seat.box][amount >= 0.5] = label
-    volume = float(inside.sum() * np.prod(np.divide(grid.spacing, seat.fine)))
+    return _truth(spec, label, grid, seat, inside, relative)
+
+
+def _truth(
+    spec: NoduleSpec,
+    label: int,
+    grid: Grid,
+    seat: Seat,
+    inside: NDArray[np.bool_],
+    relative: Floats,
+) -> PlantedNodule:
+    """What is true of a planted nodule, from its fine samples."""
+    offsets = seat.samples(grid)
     x, y, z = (
         float((inside * offset).sum() / inside.sum()) + float(c)
-        for offset, c in zip(seat.samples(grid), seat.centre, strict=True)
+        for offset, c in zip(offsets, seat.centre, strict=True)
     )
-    return PlantedNodule(label, spec.kind, (x, y, z), (6 * volume / np.pi) ** (1 / 3), volume, core)
+    sample_mm3 = float(np.prod(np.divide(grid.spacing, seat.fine)))
+    volume = float(inside.sum()) * sample_mm3
+    thinnest = SPICULE_MM if spec.kind == "spiculated" else 0.0
+    longest, perpendicular = axial_diameters(inside, offsets[1], offsets[0], thinnest)
+    solid = float((inside & (relative <= CORE_SHARE)).sum()) * sample_mm3
+    return PlantedNodule(
+        label=label,
+        kind=spec.kind,
+        centre_mm=(x, y, z),
+        diameter_mm=(6 * volume / np.pi) ** (1 / 3),
+        volume_mm3=volume,
+        hu=CORE_HU[spec.kind],
+        longest_mm=longest,
+        perpendicular_mm=perpendicular,
+        solid_mm3=solid if spec.kind == "part-solid" else None,
+    )
+
+
+def axial_diameters(
+    inside: NDArray[np.bool_], y: Floats, x: Floats, spicule_mm: float = 0.0
+) -> tuple[float, float]:
+    """The longest diameter (mm) of any one axial section, and the longest across it there.
+
+    Both end a quarter of a sample beyond the outermost ones, as `segmentation.measure` ends them.
+    What is thinner than ``spicule_mm`` in a section does not count.
+    """
+    step = [float(np.diff(axis.ravel()[:2])[0]) for axis in (y, x)]
+    down, right = step[0] / 4, step[1] / 4
+    beyond = np.array([[-down, 0], [down, 0], [0, -right], [0, right]])
+    best, chosen = 0.0, np.zeros((0, 2))
+    for whole in inside:
+        section = opened(whole, spicule_mm / 2, step) if spicule_mm else whole
+        rows = np.flatnonzero(section.any(axis=1))
+        if not len(rows):
+            continue
+        first, last = section[rows].argmax(axis=1), section[rows, ::-1].argmax(axis=1)
+        ends = np.concatenate([first, section.shape[1] - 1 - last])
+        points = np.column_stack([y.ravel()[np.tile(rows, 2)], x.ravel()[ends]]).astype(float)
+        outline = calipers.convex_outline((points[:, None] + beyond).reshape(-1, 2))
+        reach = calipers.length(calipers.longest(outline))
+        if reach > best:
+            best, chosen = reach, outline
+    if not best:
+        return 0.0, 0.0
+    return best, calipers.length(calipers.across(chosen, calipers.longest(chosen)))
+
+
+def opened(section: NDArray[np.bool_], radius: float, step: list[float]) -> NDArray[np.bool_]:
+    """A section without what is thinner than a disc of ``radius`` mm; ``step`` is (y, x) in mm."""
+    padded = np.pad(section, 1)
+    core = ndimage.distance_transform_edt(padded, sampling=step) > radius
+    if not core.any():
+        return np.zeros_like(section)
+    kept: NDArray[np.bool_] = ndimage.distance_transform_edt(~core, sampling=step) <= radius
+    return (kept & padded)[1:-1, 1:-1]
 
 
 DEFAULT_NODULES: Sequence[NoduleSpec] = (

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vaemed.data.caliper import MeasuredCaliper
+from napari_vaemed.data.finding import ErrorBars
+from napari_vaemed.data.guideline import Context
 from napari_vaemed.data.volume import Volume
 
 if TYPE_CHECKING:
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
 
 MADE = "made"
 """Key in a layer's own metadata that says what the plugin made it as."""
+PREVIEW = "3-D copy"
+"""What 3-D shows of a CT is made as."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +41,24 @@ class Finding:
         return f"Finding {self.label}"
 
 
-class History:
-    """The findings of one CT as they are now, with undo and redo."""
+class Numbered(Protocol):
+    """What carries a number, 1 for the first."""
+
+    @property
+    def label(self) -> int:
+        """The number."""
+
+
+Kept = TypeVar("Kept", bound=Numbered)
+
+
+class History(Generic[Kept]):
+    """The findings, or the calipers, of one CT as they are now, with undo and redo."""
 
     def __init__(self) -> None:
-        self.now: tuple[Finding, ...] = ()
-        self._past: list[tuple[Finding, ...]] = []
-        self._future: list[tuple[Finding, ...]] = []
+        self.now: tuple[Kept, ...] = ()
+        self._past: list[tuple[Kept, ...]] = []
+        self._future: list[tuple[Kept, ...]] = []
 
     @property
     def can_undo(self) -> bool:
@@ -53,11 +70,17 @@ class History:
         """Whether a step taken back can be done again."""
         return bool(self._future)
 
-    def change(self, findings: tuple[Finding, ...]) -> None:
+    @property
+    def ever(self) -> Iterator[Kept]:
+        """All that stood in some step, the newest step first."""
+        for step in (self.now, *reversed(self._past), *self._future):
+            yield from step
+
+    def change(self, now: tuple[Kept, ...]) -> None:
         """Take a step."""
         self._past.append(self.now)
         self._future.clear()
-        self.now = findings
+        self.now = now
 
     def undo(self) -> None:
         """Take the last step back, if there is one."""
@@ -72,9 +95,14 @@ class History:
             self.now = self._future.pop()
 
     def next_label(self) -> int:
-        """The smallest number no finding has."""
-        taken = {finding.label for finding in self.now}
-        return next(n for n in range(1, len(taken) + 2) if n not in taken)
+        """The smallest number that none has."""
+        return free_label(self.now)
+
+
+def free_label(kept: Collection[Numbered]) -> int:
+    """The smallest number that none has."""
+    taken = {each.label for each in kept}
+    return next(n for n in range(1, len(taken) + 2) if n not in taken)
 
 
 @dataclass(eq=False, repr=False)
@@ -99,22 +127,44 @@ class Case:
         Pictures of a marked nodule and its twins, kept alike.
     saved : set
         Marked nodules whose mask or measurements were saved.
+    bars : mapping
+        Error bars by what was marked.
+    answers : mapping
+        What was answered for a follow-up guideline; kept in memory only, and by no name.
+    nodule_answers : mapping
+        The same about one nodule, by what was marked.
     scored : Scored or None
         What the slice model said of it.
+    calipers : History
+        The calipers drawn on it.
+    chosen_caliper : int or None
+        The number of one of them.
     """
 
     layer: Image
     volume: Volume
     lungs: NDArray[np.uint8] | None = None
     lung_ml: dict[str, float] | None = None
-    history: History = field(default_factory=History)
+    history: History[Finding] = field(default_factory=History)
     selected: int | None = None
     made: dict[str, Layer] = field(default_factory=dict)
     masks: dict[int, Labels] = field(default_factory=dict)
     described: WeakKeyDictionary[Marked, Described] = field(default_factory=WeakKeyDictionary)
     pictures: WeakKeyDictionary[Marked, Pictures] = field(default_factory=WeakKeyDictionary)
     saved: set[Marked] = field(default_factory=set)
+    bars: WeakKeyDictionary[Marked, ErrorBars] = field(default_factory=WeakKeyDictionary)
+    answers: dict[str, Any] = field(default_factory=dict)
+    nodule_answers: WeakKeyDictionary[Marked, dict[str, Any]] = field(
+        default_factory=WeakKeyDictionary
+    )
     scored: Scored | None = None
+    calipers: History[MeasuredCaliper] = field(default_factory=History)
+    chosen_caliper: int | None = None
+
+    @property
+    def in_hu(self) -> list[Layer]:
+        """The layers that show its slices in HU: the CT, and the CLAHE view when there is one."""
+        return [layer for layer in (self.layer, self.made.get("CLAHE")) if layer is not None]
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -130,6 +180,16 @@ class Case:
         """What the model said of a finding, if it has."""
         return None if finding is None else self.described.get(finding.marked)
 
+    def bars_of(self, finding: Finding | None) -> ErrorBars | None:
+        """A finding's error bars, if they are there."""
+        return None if finding is None else self.bars.get(finding.marked)
+
+    def context_of(self, finding: Finding) -> Context:
+        """What was answered about the patient and a finding; two findings are several nodules."""
+        several = {"several": True} if len(self.findings) > 1 else {}
+        mine = self.nodule_answers.get(finding.marked, {})
+        return Context.of({**self.answers, **several, **mine})
+
     def pictures_of(self, finding: Finding | None) -> Pictures | None:
         """Pictures of a finding and its twins, if they are there."""
         return None if finding is None else self.pictures.get(finding.marked)
@@ -140,8 +200,8 @@ class Case:
 
     def world(self, voxel: Any) -> NDArray[np.float64]:
         """Where a voxel (z, y, x) lies in napari's world, (z, y, x) mm."""
-        return np.asarray(voxel, float) * self.layer.scale + self.layer.translate
+        return np.asarray(self.layer.data_to_world(voxel))
 
     def voxel(self, world: Any) -> NDArray[np.float64]:
         """Fractional voxel (z, y, x) at a point of napari's world, (z, y, x) mm."""
-        return (np.asarray(world, float) - self.layer.translate) / self.layer.scale
+        return np.asarray(self.layer.world_to_data(world))

@@ -32,10 +32,16 @@ def ask_file(parent: QWidget | None, caption: str, kinds: str) -> Path | None:
     return _ask(dialog)
 
 
-def ask_save(parent: QWidget | None, caption: str, name: str, kinds: str) -> Path | None:
-    """Let the user say where to save, a name being offered; None when they did not."""
+def ask_save(
+    parent: QWidget | None, caption: str, name: str, kinds: str, *, adding: bool = False
+) -> Path | None:
+    """Let the user say where to save, a name being offered; None when they did not.
+
+    Nothing is asked about a file that is there already when it is only added to.
+    """
     dialog = QFileDialog(parent, caption, _start(), kinds)
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setOption(QFileDialog.Option.DontConfirmOverwrite, adding)
     dialog.selectFile(name)
     return _ask(dialog)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import numpy as np
 from qtpy.QtCore import QObject, QTimer
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_vaemed.plugin.session import Session
 
-LANE = "click"
+LANE, BARS_LANE = "click", "error bars"
 
 
 class Findings(QObject):
@@ -30,6 +31,7 @@ class Findings(QObject):
         self._session = session
         self._syncing = False
         self._to_look_at: set[tuple[Case, int]] = set()
+        self._asked: WeakSet[Any] = WeakSet()
 
     def click(self, voxel: Any) -> Job | None:
         """Mark the nodule at a voxel (z, y, x); the newest click wins."""
@@ -96,6 +98,40 @@ class Findings(QObject):
         session.tool.set_on(False)
         layer.mode = "paint" if on else "pan_zoom"
         session.viewer.layers.selection.active = layer if on else case.layer
+
+    def measure_errors(self) -> None:
+        """Find the error bars of the findings that have none yet, behind."""
+        session, case = self._session, self._session.case
+        if case is None:
+            return
+        for finding in case.findings:
+            if finding.marked in self._asked:
+                continue
+            self._asked.add(finding.marked)
+            task = partial(work.error_bars, case.volume, finding.marked, case.lungs)
+            title, what = f"Error bars of {finding.name}", f"error bars {finding.label}"
+            job = session.start(case, task, title, what, BARS_LANE, quiet=True)
+            job.returned.connect(partial(self._on_bars, case, finding.marked))
+            job.failed.connect(partial(session.fail, "nodule", f"{finding.name}: no error bars"))
+
+    def answer(self, key: str, value: Any, about: str) -> None:
+        """Note an answer to a guideline's question about the patient or the chosen nodule."""
+        case = self._session.case
+        if case is None:
+            return
+        if about == "patient":
+            case.answers[key] = value
+        elif case.finding is not None:
+            case.nodule_answers.setdefault(case.finding.marked, {})[key] = value
+        self._session.findings_changed.emit()
+
+    def forget_answers(self) -> None:
+        """Ask everything anew."""
+        case = self._session.case
+        if case is not None:
+            case.answers.clear()
+            case.nodule_answers.clear()
+            self._session.findings_changed.emit()
 
     def let_go(self, case: Case, layer: Layer) -> None:
         """A layer was removed by hand: if it showed a finding, that goes too."""
@@ -168,15 +204,26 @@ class Findings(QObject):
             text = f"{finding.name} has no voxels left. Draw again, undo, or remove it."
             self._session.say("nodule", text, "warning")
             return
-        task = partial(work.measure, case.volume, mask, finding.marked.voxel)
+        for known in case.history.ever:
+            if known.label == label and known.marked.mask.same_as(mask):
+                self._on_measured(case, label, known.marked)  # a stroke was taken back
+                return
+        task = partial(work.measure, case.volume, mask, finding.marked.voxel, case.lungs)
         title = f"Measuring {finding.name}"
         job = self._session.start(case, task, title, f"measure {label}", LANE)
         job.returned.connect(partial(self._on_measured, case, label))
         what = f"{finding.name} cannot be measured"
         job.failed.connect(partial(self._session.fail, "nodule", what))
 
+    def _on_bars(self, case: Case, marked: Any, bars: Any) -> None:
+        case.bars[marked] = bars
+        if case is self._session.case:
+            self._session.findings_changed.emit()
+
     def _on_measured(self, case: Case, label: int, marked: Any) -> None:
         new = Finding(label, marked)
+        for old in (f.marked for f in case.findings if f.label == label):
+            case.nodule_answers[marked] = case.nodule_answers.setdefault(old, {})
         self._change(case, tuple(new if f.label == label else f for f in case.findings))
 
     def _show_marker(self, case: Case, voxel: Any) -> None:

@@ -24,8 +24,12 @@ LayerData = tuple[Any, dict[str, Any], str]
 LUNG_WINDOW = (-1350.0, 150.0)
 """HU; level -600, width 1500."""
 BONE_WINDOW = (0.0, 1000.0)
+VESSEL_WINDOW = (-750.0, 150.0)
+"""What a maximum projection of the lungs' inside shows: vessels and nodules, no air."""
+AIR_HU = np.int16(-1024)
 METADATA_KEY = "napari_vaemed"
-PREVIEW_VOXELS = 128
+PREVIEW_VOXELS = 96
+"""Along the longest side; without a graphics card, drawing takes as long as there are voxels."""
 
 
 class NeedsSpacing(ValueError):
@@ -72,31 +76,81 @@ def labels_to_layer(
     return whole, given, "labels"
 
 
-def preview_for_3d(volume: Volume, longest: int = PREVIEW_VOXELS) -> LayerData:
+def patient_directions(layer: Layer, volume: Volume) -> NDArray[np.float64]:
+    """Where the patient lies in napari's world while a layer shows a volume.
+
+    The identity for a volume along the patient's axes; an oblique one is shown straightened, and
+    a user may turn or mirror the layer.
+
+    Returns
+    -------
+    (3, 3)
+        Columns are the patient's directions (x, y, z) of a millimetre along the world's x, y, z.
+    """
+    zyx = np.vstack([np.zeros(3), np.eye(3)[::-1]])
+    corner, *steps = volume.to_world([layer.world_to_data(point) for point in zyx])
+    return np.stack([step - corner for step in steps], axis=1)
+
+
+def placed_as(layer: Layer, volume: Volume) -> NDArray[np.float64]:
+    """The affine (4, 4) that moves what is placed by a volume to where a layer shows it.
+
+    The identity unless a user has moved the layer.
+    """
+    place = placement(volume)
+    zyx = np.vstack([np.zeros(3), np.eye(3)])
+    voxels = (zyx - place["translate"]) / place["scale"]
+    corner, *steps = np.array([layer.data_to_world(voxel) for voxel in voxels])
+    affine = np.eye(4)
+    affine[:3, :3] = np.stack([step - corner for step in steps], axis=1)
+    affine[:3, 3] = corner
+    return np.round(affine, 9)  # a rotation by rounding errors would be one to napari
+
+
+def preview_for_3d(
+    volume: Volume,
+    inside: NDArray[np.integer | np.bool_] | None = None,
+    box: tuple[slice, slice, slice] | None = None,
+    longest: int = PREVIEW_VOXELS,
+) -> LayerData:
     """A hidden copy of at most ``longest`` voxels a side, for 3-D where a full CT is slow.
 
-    Blocks are averaged; a remainder at the far edges is left out. It is drawn as a maximum
-    projection in a bone window.
+    Blocks of voxels are averaged; a remainder at the far edges is left out. It is drawn as a
+    maximum projection: of bones, or of what is inside a mask.
+
+    Parameters
+    ----------
+    inside : (z, y, x) or None
+        Of the box's shape; where it is 0, the copy holds air.
+    box : slices z, y, x or None
+        The part of the volume that is copied; None for all of it.
     """
-    blocks = [max(1, -(-n // longest)) for n in volume.shape]
-    counts = [n // b for n, b in zip(volume.shape, blocks, strict=True)]
-    small = volume.hu[tuple(slice(n * b) for n, b in zip(counts, blocks, strict=True))]
-    for axis, block in enumerate(blocks):
-        small = _block_sum(small, axis, block)
-    mean = np.rint(small / np.prod(blocks)).astype(np.int16)
+    start = np.zeros(3) if box is None else np.array([part.start for part in box])
+    hu = volume.hu if box is None else volume.hu[box]
+    blocks = [max(1, -(-n // longest)) for n in hu.shape]
+    small = np.empty([n // b for n, b in zip(hu.shape, blocks, strict=True)], np.int16)
+    for k in range(len(small)):  # a few slices at a time stay in the processor's cache
+        planes = slice(k * blocks[0], (k + 1) * blocks[0])
+        slab = hu[planes]
+        if inside is not None:
+            slab = np.where(inside[planes] > 0, slab, AIR_HU)
+        total = slab.sum(axis=0, dtype=np.int32)
+        for axis, block in enumerate(blocks[1:]):
+            total = _block_sum(total, axis, block)
+        small[k] = np.rint(total / np.prod(blocks))
     scale = tuple(s * b for s, b in zip(volume.spacing, blocks, strict=True))
-    first = np.array(volume.origin[::-1]) + (np.array(blocks) - 1) / 2 * volume.spacing
+    first = np.array(volume.origin[::-1]) + (start + (np.array(blocks) - 1) / 2) * volume.spacing
     attributes = {
         "name": f"{layer_name(volume)} (3-D)",
         "colormap": "gray",
-        "contrast_limits": BONE_WINDOW,
+        "contrast_limits": BONE_WINDOW if inside is None else VESSEL_WINDOW,
         "rendering": "mip",
         "visible": False,
         "scale": scale,
         "translate": tuple(float(t) for t in first),
         "units": "mm",
     }
-    return np.maximum(mean, -1024), attributes, "image"
+    return np.maximum(small, AIR_HU), attributes, "image"
 
 
 def layer_to_volume(layer: Layer, spacing: tuple[float, float, float] | None = None) -> Volume:
@@ -170,9 +224,13 @@ def carrying(volume: Volume) -> dict[str, Any]:
 
 
 def _block_sum(values: NDArray, axis: int, block: int) -> NDArray:
-    shape = list(values.shape)
-    shape[axis : axis + 1] = [shape[axis] // block, block]
-    return values.reshape(shape).sum(axis=axis + 1, dtype=np.int32)
+    """Sums of ``block`` lines along an axis; faster than summing a reshaped array."""
+    lines = np.moveaxis(values, axis, 0)
+    lines = lines[: len(lines) // block * block]
+    total = lines[::block].copy()
+    for first in range(1, block):
+        total += lines[first::block]
+    return np.moveaxis(total, 0, axis)
 
 
 def _grey_voxels(layer: Layer) -> NDArray:

@@ -38,16 +38,19 @@ def read_layers(path: PathOrPaths) -> list[LayerData]:
     DICOM SEG, RTSTRUCT) become Labels and Points on the CT they are about.
     """
     paths = [path] if isinstance(path, str) else list(path)
-    if len({Path(p).parent for p in paths}) == 1 and all(_is_slice(p) for p in paths):
+    if are_slices_together([Path(p) for p in paths]):
         paths = paths[:1]
     return [layer for p in paths for layer in _read_path(p)]
 
 
-def _is_slice(path: str) -> bool:
+def are_slices_together(paths: list[Path]) -> bool:
+    """Whether these are DICOM slices of one folder, of which one stands for all."""
     from napari_vaemed.io.annotations import annotation_kind
     from napari_vaemed.io.series import is_dicom
 
-    return Path(path).is_file() and is_dicom(Path(path)) and annotation_kind(Path(path)) is None
+    return len({path.parent for path in paths}) == 1 and all(
+        path.is_file() and is_dicom(path) and annotation_kind(path) is None for path in paths
+    )
 
 
 def _read_path(path: str) -> list[LayerData]:

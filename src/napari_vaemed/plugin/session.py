@@ -13,25 +13,31 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.plugin import work
 from napari_vaemed.plugin.answers import Answers
+from napari_vaemed.plugin.calipers import Calipers
 from napari_vaemed.plugin.cases import MADE, Case
+from napari_vaemed.plugin.corner import CornerText
+from napari_vaemed.plugin.dropping import Dropping
 from napari_vaemed.plugin.findings import Findings
 from napari_vaemed.plugin.jobs import Failure, Job, Jobs
 from napari_vaemed.plugin.keys import bind_keys
 from napari_vaemed.plugin.layers import NeedsSpacing, layer_to_volume
+from napari_vaemed.plugin.mask_desk import MaskDesk
 from napari_vaemed.plugin.opening import Opening
+from napari_vaemed.plugin.ortho import ThreeViews
 from napari_vaemed.plugin.patches import Patches
+from napari_vaemed.plugin.scrolling import Scrolling
+from napari_vaemed.plugin.slab import Slab
 from napari_vaemed.plugin.slice_view import SliceView
 from napari_vaemed.plugin.slices import Slices
 from napari_vaemed.plugin.tools import NoduleTool
 from napari_vaemed.plugin.views import Views
 from napari_vaemed.plugin.where import Where
+from napari_vaemed.plugin.windowing import HU_RANGE, Windowing
+from napari_vaemed.plugin.workspace import canvas_of
 
 if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Layer
-
-HU_RANGE = (-1500.0, 3000.0)
-"""How far napari's contrast slider of a CT reaches."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +78,21 @@ class Session(QObject):
         self.answers = Answers(self)
         self.slices = Slices(self)
         self.opening = Opening(self)
+        self.dropping = Dropping(self)
         for layer in [*viewer.layers, viewer.layers.selection.active]:
             self.follow(layer)
         self.patches = Patches(self)
+        self.three_views = ThreeViews(self)  # before the views: it closes before 3-D is fitted
         self.views = Views(self)
         self.slice_view = SliceView(self)
         self.where = Where(self)
         self.tool = NoduleTool(self)
+        self.calipers = Calipers(self)
+        self.windowing = Windowing(self)
+        self.scrolling = Scrolling(self)
+        self.slab = Slab(self)
+        self.mask_desk = MaskDesk(self)
+        self.corner = CornerText(self, viewer, canvas_of(viewer))
         bind_keys(self)
         viewer.layers.events.inserted.connect(self._on_inserted)
         viewer.layers.events.removed.connect(self._on_removed)
@@ -95,7 +109,9 @@ class Session(QObject):
     @property
     def busy(self) -> bool:
         """Whether anything is being worked on, or still to be drawn."""
-        return bool(self.jobs.running) or self.patches.adding or self.where.waiting
+        waiting = self.patches.adding or self.where.waiting or self.calipers.waiting
+        waiting = waiting or self.three_views.waiting
+        return bool(self.jobs.running) or waiting
 
     def close(self) -> None:
         """Stop all work: the window goes."""
@@ -245,8 +261,7 @@ class Session(QObject):
 
     def _on_lungs(self, case: Case, found: work.Lungs) -> None:
         case.lungs, case.lung_ml = found.labels, found.ml
-        layer = self.put_made(case, "Lungs", found.layer)
-        layer.contour = 1  # a tint would hide what is faint
+        self.views.put_outlined(case, "Lungs", found.layer)
         self.lungs_changed.emit()
         self.answers.warm_up()
 

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QBoxLayout, QScrollBar, QWidget
 
+from napari_vaemed.data.sides import SIDES
 from napari_vaemed.plugin.parts.slice_strip import SliceStrip
+from napari_vaemed.plugin.scrolling import shown_slice
 from napari_vaemed.plugin.theme import ink_on, probability_colour
-from napari_vaemed.plugin.views import SIDES
+from napari_vaemed.plugin.workspace import qt_viewer_of
 
 if TYPE_CHECKING:
     from napari_vaemed.plugin.cases import Case
@@ -51,10 +53,8 @@ class SliceView(QObject):
     def current(self) -> int | None:
         """The axial slice of the CT that is looked at; None in other views and outside of it."""
         case, dims = self._session.case, self._session.viewer.dims
-        if case is None or dims.ndim != 3 or dims.not_displayed != (0,):
-            return None
-        index = round(float(case.voxel(dims.point)[0]))
-        return index if 0 <= index < case.volume.shape[0] else None
+        shown = None if case is None or dims.ndim != 3 else shown_slice(case, dims)
+        return shown[1] if shown is not None and shown[0] == 0 else None
 
     def go_to(self, index: int) -> None:
         """Look at a slice of the CT spoken of."""
@@ -155,10 +155,8 @@ def model_name(scored: Scored) -> str:
 
 def sliders_of(viewer: Any) -> QWidget | None:
     """The widget that holds napari's dimension sliders, in a viewer with a window."""
-    window = getattr(getattr(viewer, "window", None), "_qt_window", None)
-    centre = None if window is None else window.centralWidget()
-    inside = [] if centre is None else centre.findChildren(QWidget)
-    return next((widget for widget in inside if type(widget).__name__ == "QtDims"), None)
+    around = qt_viewer_of(viewer)
+    return None if around is None else around.dims
 
 
 def lay_under(viewer: Any, strip: QWidget) -> QWidget | None:

@@ -14,6 +14,8 @@ VERMILION = "#D55E00"
 ORANGE = "#E69F00"
 PURPLE = "#CC79A7"
 YELLOW = "#F0E442"
+MAGENTA = "#FF33CC"
+"""Calipers: to be read on lung and on soft tissue alike."""
 
 LUNG_COLOURS = {RIGHT_LUNG: BLUE, LEFT_LUNG: SKY, AIRWAYS: GREEN}
 """Colour of each label of a lung mask."""
@@ -29,9 +31,10 @@ PROBABILITIES = ("#22246B", "#B5367A", YELLOW)
 
 @dataclass(frozen=True)
 class Window:
-    """A CT window in HU, and the key that sets it."""
+    """A CT window in HU, and the key that sets it; ``title`` says a short name in full."""
 
     name: str
+    title: str
     level: float
     width: float
     key: str
@@ -42,9 +45,12 @@ class Window:
         return self.level - self.width / 2, self.level + self.width / 2
 
 
+SHORT = {"pulmonary embolism": "PE"}
+"""What clinicians call a window instead."""
+
 WINDOWS = tuple(
-    Window(name.capitalize(), *HU_WINDOWS[name], f"Alt-{number}")
-    for number, name in enumerate(("lung", "mediastinum", "bone", "soft tissue", "wide"), 1)
+    Window(SHORT.get(name, name.capitalize()), name.capitalize(), *hu, f"Alt-{n}")
+    for n, (name, hu) in enumerate(HU_WINDOWS.items(), 1)
 )
 """The window presets. Digits alone switch napari's own layer modes, hence Alt."""
 
@@ -67,6 +73,7 @@ def panel_style(theme_id: str) -> str:
     QLabel[kind="title"] {{ font-weight: 600; font-size: 11pt; }}
     QLabel[kind="quiet"] {{ color: {quiet}; }}
     QLabel[kind="heading"] {{ color: {quiet}; font-weight: 600; padding-top: 6px; }}
+    QLabel[kind="key"] {{ font-weight: 600; }}
     QLabel[kind="big"] {{ font-size: 15pt; font-weight: 600; }}
     QPushButton[kind="main"] {{
         background-color: {colour["current"]}; color: {ink_on(colour["current"])};

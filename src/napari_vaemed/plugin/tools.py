@@ -9,14 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, Signal
 
-from napari_vaemed.data.labels import LEFT_LUNG, RIGHT_LUNG
+from napari_vaemed.plugin.cases import PREVIEW
+from napari_vaemed.preprocessing.ray import nodule_on_ray
 
 if TYPE_CHECKING:
     from napari_vaemed.plugin.cases import Case
     from napari_vaemed.plugin.session import Session
-
-STEP = 0.5
-"""Voxels between two samples along a ray."""
 
 
 class NoduleTool(QObject):
@@ -40,11 +38,11 @@ class NoduleTool(QObject):
             return
         viewer, self.on = self._session.viewer, on
         if on:
-            viewer.mouse_drag_callbacks.append(self._on_press)
+            viewer.mouse_drag_callbacks.append(self.press)
             viewer.cursor.style = "crosshair"
             self._session.answers.warm_up()
         else:
-            viewer.mouse_drag_callbacks.remove(self._on_press)
+            viewer.mouse_drag_callbacks.remove(self.press)
             viewer.cursor.style = "standard"
         self.toggled.emit(on)
 
@@ -68,7 +66,8 @@ class NoduleTool(QObject):
         else:
             self._session.click(voxel)
 
-    def _on_press(self, viewer: Any, event: Any) -> Iterator[None]:
+    def press(self, viewer: Any, event: Any) -> Iterator[None]:
+        """What a press on a canvas begins: a click if the mouse stays where it is."""
         active = viewer.layers.selection.active
         drawing = getattr(active, "mode", "pan_zoom") != "pan_zoom"
         if event.button != 1 or event.modifiers or drawing:
@@ -85,21 +84,22 @@ class NoduleTool(QObject):
 def voxel_on_ray(
     case: Case, position: Any, view_direction: Any, displayed: list[int]
 ) -> NDArray[np.float64] | None:
-    """The brightest voxel along a line of sight, as a maximum projection shows it.
+    """The voxel of the CT that a line of sight through what is shown in 3-D means.
 
-    With a lung mask only the lungs count, so that ribs in front do not hide what is meant.
-    None when the line misses the volume, or the lungs.
+    None when the line misses it, or the lungs.
+
+    Parameters
+    ----------
+    position : (z, y, x)
+        A point of the line in napari's world, mm.
+    view_direction : (z, y, x)
+    displayed : list of int
+        The world axes shown.
     """
-    start, end = case.layer.get_ray_intersections(position, view_direction, displayed)
-    if start is None or end is None:
+    copy = case.made.get(PREVIEW)
+    shown = copy if copy is not None and copy.visible else case.layer
+    ends = shown.get_ray_intersections(position, view_direction, displayed)
+    if ends[0] is None or ends[1] is None:
         return None
-    count = int(np.linalg.norm(np.subtract(end, start)) / STEP) + 2
-    points = np.linspace(start, end, count)
-    z, y, x = np.clip(np.rint(points).astype(int), 0, np.array(case.volume.shape) - 1).T
-    values = case.volume.hu[z, y, x].astype(np.float32)
-    if case.lungs is not None:
-        inside = np.isin(case.lungs[z, y, x], (RIGHT_LUNG, LEFT_LUNG))
-        if not inside.any():
-            return None
-        values = np.where(inside, values, -np.inf)
-    return points[int(np.argmax(values))]
+    start, end = (case.voxel(shown.data_to_world(point)) for point in ends)
+    return nodule_on_ray(case.volume, start, end, case.lungs)

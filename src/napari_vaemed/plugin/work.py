@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vaemed.data.finding import Measurement, NoduleMask
+from napari_vaemed.data.caliper import MeasuredCaliper
+from napari_vaemed.data.finding import ErrorBars, Measurement, NoduleMask
+from napari_vaemed.data.labels import in_lungs
 from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.plugin.layers import (
@@ -21,6 +23,7 @@ from napari_vaemed.plugin.layers import (
     preview_for_3d,
     volume_to_layer,
 )
+from napari_vaemed.plugin.masks import boxed
 from napari_vaemed.plugin.theme import LUNG_COLOURS
 
 if TYPE_CHECKING:
@@ -30,8 +33,6 @@ if TYPE_CHECKING:
 
 FIRST_SLICE_S = 2.0
 """Reading a CT waits no longer than this for its first slice to be drawn."""
-LUNG_VESSELS_HU = (-750.0, 150.0)
-"""What a maximum projection of the lungs' inside shows: vessels and nodules, no air."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,15 +150,21 @@ def enhance(volume: Volume) -> Work[LayerData]:
     return data, {**attributes, "visible": False}, kind
 
 
-def preview(volume: Volume, lung_labels: NDArray[np.uint8] | None) -> Work[LayerData]:
-    """Make the small copy that 3-D shows: the lungs' inside where a mask is there."""
+def preview(
+    volume: Volume, lung_labels: NDArray[np.uint8] | None, around: NoduleMask | None = None
+) -> Work[LayerData]:
+    """Make the small copy that 3-D shows: all, the lungs' inside, or what is around a nodule."""
     yield Progress("Making the 3-D copy")
-    if lung_labels is None:
+    if around is not None:
+        start, nodule = boxed(around, volume)
+        z, y, x = (slice(a, a + n) for a, n in zip(start, nodule.shape, strict=True))
+        inside = np.ones_like(nodule) if lung_labels is None else in_lungs(lung_labels[z, y, x])
+        return preview_for_3d(volume, inside | nodule, (z, y, x))
+    if lung_labels is None or not (inside := in_lungs(lung_labels)).any():
         return preview_for_3d(volume)
-    inside = np.where(lung_labels > 0, volume.hu, np.int16(-1024))
+    z, y, x = NoduleMask.of(inside).where
     yield Progress("Making the 3-D copy", 1, 2)
-    data, attributes, kind = preview_for_3d(replace(volume, hu=inside))
-    return data, {**attributes, "contrast_limits": LUNG_VESSELS_HU}, kind
+    return preview_for_3d(volume, inside[z, y, x], (z, y, x))
 
 
 def mark(
@@ -167,11 +174,27 @@ def mark(
     return examine().mark(volume, voxel, lung_labels)
 
 
-def measure(volume: Volume, mask: NoduleMask, voxel: tuple[float, float, float]) -> Marked:
+def measure(
+    volume: Volume,
+    mask: NoduleMask,
+    voxel: tuple[float, float, float],
+    lung_labels: NDArray[np.uint8] | None,
+) -> Marked:
     """Measure a mask the user has drawn."""
     from napari_vaemed.segmentation.measure import measure_nodule
 
-    return examine().Marked(voxel, mask, measure_nodule(volume, mask))
+    return examine().Marked(voxel, mask, measure_nodule(volume, mask, lung_labels))
+
+
+def error_bars(
+    volume: Volume, marked: Marked, lung_labels: NDArray[np.uint8] | None
+) -> Work[ErrorBars]:
+    """How far a marked nodule's sizes can be trusted."""
+    yield Progress("Measuring again")
+    examine()  # torch comes in by its one door
+    from napari_vaemed.workflow.measured import error_bars as bars_of
+
+    return (yield from bars_of(volume, marked, lung_labels))
 
 
 def write_mask(
@@ -207,24 +230,16 @@ def write_findings(
     return (yield from write_mask(path, labels, volume, names, identity_from))
 
 
-def write_measurements(path: Path, rows: list[tuple[int, Measurement]]) -> Path:
-    """Save measurements as CSV, one line a finding."""
+def write_measurements(path: Path, rows: list[tuple[int, Measurement, ErrorBars | None]]) -> Path:
+    """Save measurements and their error bars as CSV, one line a finding."""
     from napari_vaemed.io.reports import write_measurements_csv
+
+    examine()
+    from napari_vaemed.workflow.measured import measured_values
 
     write_measurements_csv(
         path,
-        [
-            {
-                "finding": label,
-                "centre_mm": measured.centre_mm,
-                "longest_mm": round(measured.longest_mm, 2),
-                "perpendicular_mm": round(measured.perpendicular_mm, 2),
-                "volume_mm3": round(measured.volume_mm3, 1),
-                "mean_hu": round(measured.mean_hu, 1),
-                "slice": measured.slice_index,
-            }
-            for label, measured in rows
-        ],
+        [{"finding": label, **measured_values(sizes, bars)} for label, sizes, bars in rows],
     )
     return path
 
@@ -235,6 +250,14 @@ def write_slices(path: Path, said: Classified, volume: Volume) -> Path:
     from napari_vaemed.workflow.classify import slice_rows
 
     write_measurements_csv(path, slice_rows(said, volume))
+    return path
+
+
+def write_calipers(path: Path, calipers: tuple[MeasuredCaliper, ...], volume: Volume) -> Path:
+    """Save calipers as CSV, one line each."""
+    from napari_vaemed.io.calipers import write_calipers as write
+
+    write(path, calipers, volume)
     return path
 
 

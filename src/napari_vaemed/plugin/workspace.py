@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtOpenGLWidgets import QOpenGLWidget
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from napari_vaemed.plugin.parts.panel import panel_name
+
+if TYPE_CHECKING:
+    from napari.qt import QtViewer
 
 PLUGIN = "napari-vaemed"
 DOCKS = ("CT", "Lungs", "Nodule", "Twins", "Latent", "Classify")
@@ -45,11 +47,27 @@ def show_dock(viewer: Any, name: str) -> None:
     dock.raise_()
 
 
-def canvas_of(viewer: Any) -> QWidget | None:
-    """The widget napari draws in, of a viewer with a window."""
+def qt_viewer_of(viewer: Any) -> QtViewer | None:
+    """The widget around napari's own canvas and sliders, of a viewer with a window.
+
+    Others may lie inside it, so it is looked for right beneath the window's middle.
+    """
+    from napari.qt import QtViewer
+
     window = getattr(getattr(viewer, "window", None), "_qt_window", None)
     centre = None if window is None else window.centralWidget()
-    return None if centre is None else centre.findChild(QOpenGLWidget)
+    if centre is None:
+        return None
+    found: QtViewer | None = centre.findChild(
+        QtViewer, options=Qt.FindChildOption.FindDirectChildrenOnly
+    )
+    return found
+
+
+def canvas_of(viewer: Any) -> QWidget | None:
+    """The widget napari draws in, of a viewer with a window."""
+    around = qt_viewer_of(viewer)
+    return None if around is None else around.canvas.native
 
 
 class WorkspaceOpener(QWidget):
@@ -69,6 +87,12 @@ class WorkspaceOpener(QWidget):
         if dock is not None:
             viewer.window.remove_dock_widget(dock)
         open_workspace(viewer)
+
+
+def _depth(widget: QWidget) -> int:
+    """How many widgets stand around one."""
+    around = widget.parentWidget()
+    return 0 if around is None else 1 + _depth(around)
 
 
 def _dock_of(widget: QWidget) -> QDockWidget | None:

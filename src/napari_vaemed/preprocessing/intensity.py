@@ -16,12 +16,12 @@ from napari_vaemed.preprocessing.body import surrounded_by_body
 WINDOWS: dict[str, tuple[float, float]] = {
     "lung": (-600, 1500),
     "mediastinum": (40, 400),
-    "soft tissue": (50, 350),
     "bone": (400, 1800),
+    "soft tissue": (50, 350),
     "pulmonary embolism": (100, 700),
     "wide": (0, 4000),
 }
-"""Centre and width in HU of the usual windows."""
+"""Centre and width in HU of the usual windows of a chest CT, in the order of use."""
 
 LEVELS = 256
 PADDING_HU, AIR_HU = -1500, -1100

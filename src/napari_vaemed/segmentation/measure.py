@@ -1,111 +1,212 @@
-"""Diameters, volume and density of a nodule's mask, as radiologists define them."""
+"""Diameters, volume, shape and density of a nodule's mask, as radiologists define them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from scipy.spatial import ConvexHull
+from scipy.spatial.distance import pdist
+from skimage.measure import find_contours, marching_cubes, mesh_surface_area
 
-from napari_vaemed.data.finding import Measurement, NoduleMask
+from napari_vaemed.data import diameters as calipers
+from napari_vaemed.data.diameters import Points
+from napari_vaemed.data.finding import PERCENTILES, Ends, Measurement, NoduleMask, SolidPart
+from napari_vaemed.data.labels import LEFT_LUNG, RIGHT_LUNG
 from napari_vaemed.data.volume import Volume
+from napari_vaemed.segmentation.density import density_class, solid_part
+from napari_vaemed.segmentation.partial_volume import Filled, filled
 
-Points = NDArray[np.float64]
+AROUND_MM = (8.0, 24.0, 72.0)
+"""How far around a nodule its lung's border is looked for, nearer first."""
 
 
-def measure_nodule(volume: Volume, mask: NoduleMask) -> Measurement:
+@dataclass(frozen=True, eq=False)
+class Diameters:
+    """The two calipers of a nodule, each (2, 2) as ends × (y, x) in mm, and their slice."""
+
+    slice_index: int
+    longest: Points
+    across: Points
+
+    @property
+    def longest_mm(self) -> float:
+        """Length of the longest."""
+        return calipers.length(self.longest)
+
+    @property
+    def across_mm(self) -> float:
+        """Length of the longest at right angles to it."""
+        return calipers.length(self.across)
+
+
+def measure_nodule(
+    volume: Volume,
+    mask: NoduleMask,
+    lungs: NDArray[np.uint8] | None = None,
+    *,
+    refined: bool = False,
+) -> Measurement:
     """Measure a nodule on its own voxels.
 
-    The longest diameter is the longest caliper of any one axial slice, the perpendicular one the
-    longest at right angles to it on that slice (RECIST 1.1, Eisenhauer 2009). Both end a quarter
-    of a voxel beyond the centres of the outermost voxels: the longest of many chords is an
-    extreme, and measured to the voxels' edges it would make a disc two thirds of a pixel too
-    long, so ended it is a third. The volume counts voxels, so that it follows every brush
-    stroke on the mask.
+    The longest diameter is the longest of any one axial slice, the perpendicular one the longest
+    at right angles to it on that slice (RECIST 1.1, Eisenhauer 2009). On a mask's voxels both end
+    a quarter of a voxel beyond the centres of the outermost ones: the longest of many chords is an
+    extreme, and measured to the voxels' edges it would make a disc two thirds of a pixel too long,
+    so ended it is a third.
+
+    Parameters
+    ----------
+    lungs : (z, y, x) uint8, optional
+        Lung labels of the whole volume; without them side and pleura stay unknown.
+    refined : bool
+        Tell the border finer than the voxels, from the HU on both sides of it (see
+        `partial_volume`): for masks made from the HU. A drawn mask is measured as drawn.
 
     Raises
     ------
     ValueError
-        When the mask is empty or reaches beyond the volume.
+        When the mask is empty, reaches beyond the volume, or the labels are not the volume's.
     """
+    _check(volume, mask, lungs)
     hu = volume.hu[mask.where]
-    if hu.shape != mask.voxels.shape:
+    index = np.argwhere(mask.voxels)
+    centre = volume.to_world(index.mean(axis=0) + mask.start)
+    fill = filled(volume, mask) if refined else None
+    wide = diameters(volume, mask, fill)
+    density = density_class(volume, mask)
+    side, pleura = _place(volume, mask, lungs) if lungs is not None else (None, None)
+    values = hu[mask.voxels]
+    voxels_mm3 = len(index) * volume.voxel_mm3
+    share_mm3 = voxels_mm3 if fill is None else float(fill.share.sum()) * volume.voxel_mm3
+    return Measurement(
+        centre_mm=(float(centre[0]), float(centre[1]), float(centre[2])),
+        longest_mm=wide.longest_mm,
+        perpendicular_mm=wide.across_mm,
+        slice_index=wide.slice_index,
+        longest_ends=_ends(volume, wide.slice_index, wide.longest),
+        perpendicular_ends=_ends(volume, wide.slice_index, wide.across),
+        volume_mm3=voxels_mm3,
+        mean_hu=float(values.mean()),
+        partial_volume_mm3=share_mm3,
+        longest_3d_mm=_longest_3d(mask, volume.spacing),
+        hu_percentiles=tuple(float(v) for v in np.percentile(values, PERCENTILES)),
+        sphericity=_sphericity(mask, volume.spacing),
+        density=density,
+        solid=measure_solid(volume, mask, density),
+        side=side,
+        pleura_mm=pleura,
+    )
+
+
+def diameters(volume: Volume, mask: NoduleMask, fill: Filled | None = None) -> Diameters:
+    """The calipers of the slice with the longest diameter, finer than voxels with ``fill``."""
+    spacing = np.asarray(volume.spacing[1:], float)
+    planes, start = (mask.voxels, mask.start) if fill is None else (fill.share, fill.start)
+    best: tuple[float, int, Points, Points] | None = None
+    for z in (int(i) for i in np.flatnonzero((planes >= 0.5).any(axis=(1, 2)))):
+        outline = _outline(planes[z] >= 0.5) if fill is None else _fine_outline(planes[z])
+        outline = calipers.convex_outline((outline + start[1:]) * spacing)
+        longest = calipers.longest(outline)
+        if best is None or calipers.length(longest) > best[0] + 1e-9:
+            best = calipers.length(longest), z, longest, outline
+    if best is None:  # nowhere half filled: smaller than a voxel
+        return diameters(volume, mask)
+    _, z, longest, outline = best
+    return Diameters(z + start[0], longest, calipers.across(outline, longest))
+
+
+def measure_solid(volume: Volume, mask: NoduleMask, density: str) -> SolidPart | None:
+    """Diameters and volume of a part-solid nodule's soft tissue; None of any other nodule."""
+    part = solid_part(volume, mask) if density == "part-solid" else None
+    if part is None:
+        return None
+    wide = diameters(volume, part)
+    cubic = float(part.voxels.sum()) * volume.voxel_mm3
+    return SolidPart(wide.longest_mm, wide.across_mm, cubic)
+
+
+def _check(volume: Volume, mask: NoduleMask, lungs: NDArray[np.uint8] | None) -> None:
+    if volume.hu[mask.where].shape != mask.voxels.shape:
         raise ValueError(
             f"The mask's box {mask.voxels.shape} at {mask.start} does not fit the volume "
             f"{volume.shape}. Measure it on the volume it was drawn on."
         )
     if not mask.voxels.any():
         raise ValueError("The mask is empty: there is nothing to measure.")
-    index = np.argwhere(mask.voxels)
-    centre = volume.to_world(index.mean(axis=0) + mask.start)
-    z, longest, across = _calipers(mask, np.asarray(volume.spacing[1:], float))
-    return Measurement(
-        centre_mm=(float(centre[0]), float(centre[1]), float(centre[2])),
-        longest_mm=_length(longest),
-        perpendicular_mm=_length(across),
-        slice_index=z,
-        longest_ends=_ends(volume, z, longest),
-        perpendicular_ends=_ends(volume, z, across),
-        volume_mm3=len(index) * volume.voxel_mm3,
-        mean_hu=float(hu[mask.voxels].mean()),
-    )
+    if lungs is not None and lungs.shape != volume.shape:
+        raise ValueError(
+            f"The lung labels have shape {lungs.shape}, the volume {volume.shape}. "
+            "Pass labels made on this volume."
+        )
 
 
-def _calipers(mask: NoduleMask, spacing: Points) -> tuple[int, Points, Points]:
-    """Slice index and the two calipers, (2, 2) as ends × (y, x) in mm, of the longest slice."""
-    best: tuple[float, int, Points, Points] | None = None
-    for z in (int(i) for i in np.flatnonzero(mask.voxels.any(axis=(1, 2)))):
-        outline = _outline(mask.voxels[z], spacing) + np.multiply(mask.start[1:], spacing)
-        longest = _longest(outline)
-        if best is None or _length(longest) > best[0] + 1e-9:
-            best = _length(longest), z, longest, outline
-    assert best is not None
-    _, z, longest, outline = best
-    return z + mask.start[0], longest, _across(outline, longest)
-
-
-def _outline(slice_mask: NDArray[np.bool_], spacing: Points) -> Points:
-    """Convex outline (n, 2) in mm, a quarter of a voxel beyond the outermost voxel centres."""
-    index = np.argwhere(slice_mask).astype(float)
+def _outline(section: NDArray[np.bool_]) -> Points:
+    """Points (n, 2) a quarter of a voxel beyond the centres of a section's voxels, as indices."""
+    index = np.argwhere(section).astype(float)
     steps = np.array([[-0.25, 0], [0.25, 0], [0, -0.25], [0, 0.25]])
-    points = (index[:, None] + steps).reshape(-1, 2) * spacing
-    hull: Points = points[ConvexHull(points).vertices]
-    return hull
+    points: Points = (index[:, None] + steps).reshape(-1, 2)
+    return points
 
 
-def _longest(outline: Points) -> Points:
-    """The two outline points farthest apart."""
-    apart = np.linalg.norm(outline[:, None] - outline, axis=-1)
-    first, second = np.unravel_index(np.argmax(apart), apart.shape)
-    return outline[[first, second]]
+def _fine_outline(share: NDArray[np.float32]) -> Points:
+    """Points (n, 2) where a section's voxels are half filled, as fractional indices."""
+    rows, columns = np.nonzero(share >= 0.5)
+    low = np.maximum([rows.min() - 1, columns.min() - 1], 0)
+    cut = np.pad(share[low[0] : rows.max() + 2, low[1] : columns.max() + 2], 1)
+    points: Points = np.concatenate(find_contours(cut, 0.5)) - 1 + low
+    return points
 
 
-def _across(outline: Points, longest: Points) -> Points:
-    """The longest chord of a convex outline at right angles to a caliper."""
-    along = (longest[1] - longest[0]) / max(_length(longest), 1e-9)
-    normal = np.array([-along[1], along[0]])
-    following = np.roll(outline, -1, axis=0)
-    places, next_places = outline @ along, following @ along
-    best = (-1.0, outline[:1].repeat(2, axis=0))
-    for place in places:
-        low, high = np.minimum(places, next_places), np.maximum(places, next_places)
-        crossed = (low <= place) & (place <= high)
-        span = np.where(high > low, next_places - places, 1.0)
-        part = np.where(high > low, (place - places) / span, 0.0)[:, None]
-        hits = (outline + part * (following - outline))[crossed]
-        hits = np.concatenate([hits, following[crossed & (high == low)]])
-        heights = hits @ normal
-        if np.ptp(heights) > best[0]:
-            best = float(np.ptp(heights)), hits[[heights.argmin(), heights.argmax()]]
-    return best[1]
+def _longest_3d(mask: NoduleMask, spacing: tuple[float, float, float]) -> float:
+    """Longest diameter in any direction, ended as those of a slice are."""
+    steps = np.concatenate([np.eye(3), -np.eye(3)]) / 4
+    surface = mask.voxels & ~ndimage.binary_erosion(mask.voxels)
+    points = (np.argwhere(surface)[:, None] + steps).reshape(-1, 3) * spacing
+    return float(pdist(points[ConvexHull(points).vertices]).max())
 
 
-def _length(caliper: Points) -> float:
-    return float(np.linalg.norm(caliper[1] - caliper[0]))
+def _sphericity(mask: NoduleMask, spacing: tuple[float, float, float]) -> float:
+    """Surface of the ball with the mask's volume over the mask's own."""
+    sigma = 0.7 * max(spacing) / np.asarray(spacing)  # the staircase would count as surface
+    margin = int(np.ceil(3 * sigma.max())) + 1
+    smooth = ndimage.gaussian_filter(np.pad(mask.voxels, margin).astype(np.float32), sigma)
+    if smooth.max() <= 0.5:
+        return 1.0  # smaller than what can be told from a ball
+    corners, faces, *_ = marching_cubes(smooth, 0.5, spacing=spacing)
+    cubic = float((smooth > 0.5).sum() * np.prod(spacing))
+    return float(min(1.0, np.pi ** (1 / 3) * (6 * cubic) ** (2 / 3) / mesh_surface_area(
+        corners, faces)))  # fmt: skip
 
 
-def _ends(
-    volume: Volume, z: int, caliper: Points
-) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+def _place(
+    volume: Volume, mask: NoduleMask, lungs: NDArray[np.uint8]
+) -> tuple[str | None, float | None]:
+    """The lung a nodule lies in, and how far (mm) its surface is from that lung's outside.
+
+    Airways inside the lung count as lung. A nodule at the wall may lie outside the labels in part.
+    """
+    spacing = np.asarray(volume.spacing)
+    for margin in AROUND_MM:
+        box, inside = mask.around(volume.shape, np.ceil(margin / spacing).astype(int))
+        labels = lungs[box]
+        counts = [int((labels == side).sum()) for side in (RIGHT_LUNG, LEFT_LUNG)]
+        if not any(counts):
+            return None, None
+        side = "right" if counts[0] >= counts[1] else "left"
+        tissue = (labels > 0) | inside
+        if tissue.all():
+            continue
+        depth = ndimage.distance_transform_edt(tissue, sampling=spacing)[inside]
+        nearest = max(float(depth.min()) - spacing.min(), 0.0)
+        if nearest <= margin:
+            return side, nearest
+    return side, None
+
+
+def _ends(volume: Volume, z: int, caliper: Points) -> Ends:
     """A caliper's ends as voxel indices (z, y, x)."""
     (y0, x0), (y1, x1) = caliper / np.asarray(volume.spacing[1:])
     return (float(z), float(y0), float(x0)), (float(z), float(y1), float(x1))

@@ -40,7 +40,8 @@ from napari_vaemed.workflow.click import METHODS, model_of, outline
 class Marked:
     """A clicked nodule: where the click was, (z, y, x), the mask and its measurements.
 
-    ``model`` is what outlined it; None after thresholds or a hand.
+    ``model`` is what outlined it; None after thresholds or a hand. ``method`` is the one of
+    `workflow.click.METHODS` that did; None after a hand.
     """
 
     voxel: tuple[float, float, float]
@@ -48,6 +49,7 @@ class Marked:
     measurement: Measurement
     seconds: float | None = None
     model: Model | None = None
+    method: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,8 +137,8 @@ def mark(
     start = perf_counter()
     z, y, x = (float(v) for v in np.asarray(voxel, float))
     mask = outline(volume, (z, y, x), lungs, method=method)
-    measurement = measure_nodule(volume, mask)
-    return Marked((z, y, x), mask, measurement, perf_counter() - start, model_of(method))
+    measurement = measure_nodule(volume, mask, lungs, refined=True)
+    return Marked((z, y, x), mask, measurement, perf_counter() - start, model_of(method), method)
 
 
 def describe(expert: Expert, volume: Volume, marked: Marked, k: int = 10) -> Described:

@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vaemed.data.finding import ErrorBars
+from napari_vaemed.data.guideline import Context
 from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.data.volume import Volume
+from napari_vaemed.decision.follow_up import follow_up
 from napari_vaemed.io.annotations import annotations_beside
 from napari_vaemed.io.checkpoints import Model
 from napari_vaemed.io.ct import read_ct
@@ -31,8 +34,9 @@ from napari_vaemed.workflow.examine import (
     mark,
     shipped_expert,
 )
+from napari_vaemed.workflow.measured import error_bars, guidance_values, measured_values
 
-STEPS = ("read", "lungs", "clahe", "nodule", "encode", "neighbours", "classify")
+STEPS = ("read", "lungs", "clahe", "nodule", "error_bars", "encode", "neighbours", "classify")
 
 
 @dataclass(eq=False)
@@ -43,6 +47,8 @@ class Examination:
     lungs: NDArray[np.uint8] | None = None
     enhanced: NDArray[np.int16] | None = None
     marked: Marked | None = None
+    bars: ErrorBars | None = None
+    context: Context = field(default_factory=Context)
     described: Described | None = None
     expert: Expert | None = None
     classified: Classified | None = None
@@ -117,6 +123,7 @@ def examine(
     device: str = "auto",
     expert: Expert | None = None,
     enhance: bool = False,
+    context: Context | None = None,
 ) -> Work[Examination]:
     """The main job on one CT, without a window.
 
@@ -132,11 +139,15 @@ def examine(
         Number of neighbours.
     enhance : bool
         Whether to make the CLAHE view as well.
+    context : Context, optional
+        What guidelines ask beyond the picture.
     """
     yield Progress(f"Reading {path.name}")
     start = time.perf_counter()
     volume = yield from read_ct(path)
-    found = Examination(volume, seconds={"read": time.perf_counter() - start})
+    found = Examination(
+        volume, seconds={"read": time.perf_counter() - start}, context=context or Context()
+    )
     if world is not None:
         voxel = voxel_at(volume, world)
     elif voxel is not None and not volume.contains(voxel):
@@ -173,6 +184,8 @@ def answer(
     except NoNodule as reason:
         found.reasons.append(str(reason))
         return
+    with found.timed("error_bars"):
+        found.bars = yield from error_bars(found.volume, found.marked, found.lungs)
     yield Progress("Comparing it with known nodules")
     found.described = describe(expert, found.volume, found.marked, k)
 
@@ -189,7 +202,9 @@ def report(found: Examination) -> dict[str, Any]:
         "spacing_mm": [round(s, 6) for s in volume.spacing],
         "hu_range": list(volume.measured_range()),
         "lung_ml": None if sizes is None else {side: round(ml, 1) for side, ml in sizes.items()},
-        "nodule": None if marked is None else _nodule(marked),
+        "nodule": None if marked is None else measured_values(marked.measurement, found.bars),
+        "follow_up": None if marked is None else guidance_values(
+            follow_up(marked.measurement, found.bars, found.context)),
         "neighbours": described and [near_values(n) for n in described.neighbours],
         "slices": None if classified is None else slice_values(classified),
         "subject": None if classified is None else subject_values(classified),
@@ -221,17 +236,6 @@ def _models(found: Examination) -> list[dict[str, str]]:
     if found.classified is not None:
         used.append((found.classified.model, found.classified.sha256))
     return [{"name": name, "sha256": sha256} for name, sha256 in used]
-
-
-def _nodule(marked: Marked) -> dict[str, Any]:
-    m = marked.measurement
-    return {
-        "centre_mm": [round(float(c), 3) for c in m.centre_mm],
-        "longest_mm": round(m.longest_mm, 2),
-        "perpendicular_mm": round(m.perpendicular_mm, 2),
-        "volume_mm3": round(m.volume_mm3, 1),
-        "mean_hu": round(m.mean_hu, 1),
-    }
 
 
 def near_values(neighbour: Neighbour) -> dict[str, Any]:

@@ -36,9 +36,33 @@ def test_it_tells_what_was_read(chest, qtbot, idle, small_phantom):
 def test_a_window_button_sets_the_contrast_of_the_ct(chest, qtbot):
     widget = dock(chest, qtbot)
     bone = next(w for w in WINDOWS if w.name == "Bone")
-    widget.windows[bone].click()
+    widget.windows.presets[bone].click()
     assert tuple(chest.case.layer.contrast_limits) == (-500.0, 1300.0)
-    assert [w.name for w, b in widget.windows.items() if b.isChecked()] == ["Bone"]
+    assert [w.name for w, b in widget.windows.presets.items() if b.isChecked()] == ["Bone"]
+
+
+def test_level_and_width_are_shown_and_can_be_typed(chest, qtbot):
+    windows = dock(chest, qtbot).windows
+    assert (windows.level.text(), windows.width_.text()) == ("-600 HU", "1500 HU")
+    windows.level.setValue(-450)
+    windows.width_.setValue(900)
+    assert tuple(chest.case.layer.contrast_limits) == (-900.0, 0.0)
+    assert not any(made.isChecked() for made in windows.presets.values())
+    chest.case.layer.contrast_limits = (-160, 240)  # as napari's layer controls do
+    assert (windows.level.value(), windows.width_.value()) == (40, 400)
+    assert [w.name for w, made in windows.presets.items() if made.isChecked()] == ["Mediastinum"]
+    windows.back.click()
+    assert windows.level.value() == -600
+
+
+def test_slices_are_played_until_stopped(chest, qtbot):
+    widget = dock(chest, qtbot)
+    widget.play.click()
+    assert chest.scrolling.on
+    assert (widget.play.text(), widget.play.isChecked()) == ("Stop", True)
+    chest.scrolling.first()  # as a scroll of the mouse
+    assert not chest.scrolling.on
+    assert (widget.play.text(), widget.play.isChecked()) == ("Play", False)
 
 
 def test_it_asks_for_the_spacing_a_layer_does_not_have(window, qtbot):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QLabel, QWidget
 
 from napari_vaemed.plugin import work
 from napari_vaemed.plugin.cases import Case
@@ -18,15 +18,18 @@ from napari_vaemed.plugin.docks import (
     style_of,
 )
 from napari_vaemed.plugin.intake_fold import IntakeFold, paragraphs
-from napari_vaemed.plugin.parts.panel import Panel, button, in_grid, label
+from napari_vaemed.plugin.keys import open_keys_page
+from napari_vaemed.plugin.keys_page import spelled
+from napari_vaemed.plugin.parts.panel import Panel, button, label
 from napari_vaemed.plugin.session import session_of
-from napari_vaemed.plugin.theme import WINDOWS, Window
+from napari_vaemed.plugin.view_3d_controls import View3DControls
+from napari_vaemed.plugin.window_controls import WindowControls
 
 AXES = ("z (slices)", "y (rows)", "x (columns)")
 
 
 class CTWidget(Panel):
-    """Open a folder, a file or the sample; what was read and done to it; HU windows and 3-D."""
+    """Open a folder, a file or the sample; what was read and done to it; how it is looked at."""
 
     def __init__(self, napari_viewer: object) -> None:
         self.session = session_of(napari_viewer)
@@ -34,15 +37,13 @@ class CTWidget(Panel):
         self._build_open()
         self._build_facts()
         self._build_intake()
-        self._build_windows()
+        self._build_looks()
         self._build_spacing()
         self.body.addStretch(1)
         self.chooser: Chooser | None = None
         Wiring(self, self.session, "ct")
         self.session.opening.choice_changed.connect(self._on_choice_changed)
         self.session.case_changed.connect(self._on_case_changed)
-        self.session.views.window_changed.connect(self._on_window_changed)
-        self.session.viewer.dims.events.ndisplay.connect(self._on_ndisplay)
         self._on_case_changed()
         self._on_choice_changed()
 
@@ -84,31 +85,32 @@ class CTWidget(Panel):
         self.intake = IntakeFold()
         self.add(self.intake)
 
-    def _build_windows(self) -> None:
-        self.heading("Window (HU)")
-        self.windows: dict[Window, QPushButton] = {}
-        for window in WINDOWS:
-            low, high = window.limits
-            tip = f"{low:.0f} to {high:.0f} HU (level {window.level:.0f}, width {window.width:.0f})"
-            made = button(
-                window.name,
-                f"{tip}\nKey: {window.key.replace('-', '+')}",
-                partial(self.session.views.set_window, window),
-                holds=True,
-            )
-            self.windows[window] = made
-        row = QWidget()
-        row.setLayout(in_grid(list(self.windows.values()), 3))
-        self.add(row)
-        self.heading("3-D")
-        self.in_3d = button(
-            "Show in 3-D",
-            "Show a small copy in 3-D; once the lungs are found, only their vessels and nodules. "
-            "(The full scan would take seconds to draw.)",
-            self._on_3d,
+    def _build_looks(self) -> None:
+        self.heading("Window")
+        self.windows = WindowControls(self.session)
+        self.add(self.windows)
+        self.heading("Slices")
+        scrolling = self.session.scrolling
+        self.play = button(
+            "Play",
+            "Slice after slice, until you scroll yourself. Preferences ▸ Application say how fast."
+            f"\nKey: {spelled('Shift-Space')}",
+            scrolling.toggle,
             holds=True,
         )
-        self.add(self.in_3d)
+        self.add(
+            button("First", f"The first slice\nKey: {spelled('Home')}", scrolling.first),
+            self.play,
+            button("Last", f"The last slice\nKey: {spelled('End')}", scrolling.last),
+        )
+        scrolling.played.connect(self._on_played)
+        self._on_played(scrolling.on)
+        self.heading("3-D")
+        self.solid = View3DControls(self.session)
+        self.add(self.solid)
+        self.heading("Help")
+        self.add(button("Keys and mouse", f"All on one page\nKey: {spelled('F1')}",
+                        partial(open_keys_page, self.session)))  # fmt: skip
 
     def _build_spacing(self) -> None:
         """What is asked of a layer that does not know its millimetres."""
@@ -167,7 +169,6 @@ class CTWidget(Panel):
         self.say_empty()
         if case is not None:
             self._tell(case)
-            self._on_window_changed()
 
     def _tell(self, case: Case) -> None:
         volume = case.volume
@@ -201,20 +202,9 @@ class CTWidget(Panel):
         if case is self.session.case:
             self.hu.setText("{} to {}".format(*found))
 
-    def _on_window_changed(self) -> None:
-        case = self.session.case
-        shown = None if case is None else tuple(case.layer.contrast_limits)
-        for window, made in self.windows.items():
-            made.setChecked(shown == window.limits)
-
-    def _on_ndisplay(self, event: object = None) -> None:
-        self.in_3d.setChecked(self.session.viewer.dims.ndisplay == 3)
-
-    def _on_3d(self) -> None:
-        if self.in_3d.isChecked():
-            self.session.views.show_3d()
-        else:
-            self.session.views.show_2d()
+    def _on_played(self, on: bool) -> None:
+        self.play.setChecked(on)
+        self.play.setText("Stop" if on else "Play")
 
     def _on_spacing_given(self) -> None:
         z, y, x = (box.value() for box in self.mm)

@@ -7,23 +7,28 @@ from pathlib import Path
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QHeaderView
 
+from napari_vaemed.decision.follow_up import follow_up
 from napari_vaemed.plugin import work
-from napari_vaemed.plugin.cases import Finding
 from napari_vaemed.plugin.docks import NO_CT, Wiring, card_text, open_offers, strip_of, style_of
 from napari_vaemed.plugin.files import ask_save
+from napari_vaemed.plugin.finding_text import all_numbers, in_short, size_cells
+from napari_vaemed.plugin.follow_up import FollowUp
 from napari_vaemed.plugin.parts.panel import Panel, button, label
 from napari_vaemed.plugin.parts.table import NumberTable
 from napari_vaemed.plugin.scans import identity_source
 from napari_vaemed.plugin.session import session_of
 from napari_vaemed.plugin.theme import finding_colour
 
-HEADINGS = ("Finding", "Long. mm", "Perp. mm", "Vol. mm³", "HU")
+HEADINGS = ("Nr.", "Long. mm", "Perp. mm", "Vol. mm³", "HU")
 EXPLAINED = (
     "Long.: longest in-plane diameter over all axial slices. Perp.: the longest one across it on "
-    "the same slice (RECIST). Vol.: voxels of the mask. HU: their mean.\n"
+    "the same slice (RECIST). Vol.: voxels at the border count in part. HU: mean of the mask. "
+    "±: half of the 95 % interval, calibrated on phantoms.\n"
     "Ctrl+C copies the table."
 )
+GUIDELINES = "Fleischner 2017 or ACR Lung-RADS v2022. Research only: aids, not advice."
 MASKS = "NIfTI (*.nii.gz);;NRRD (*.nrrd);;MetaImage (*.mha);;DICOM SEG (*.dcm)"
 
 
@@ -36,6 +41,7 @@ class NoduleWidget(Panel):
         self._build_tool()
         self._build_table()
         self._build_buttons()
+        self._build_follow_up()
         self.body.addStretch(1)
         Wiring(self, self.session, "nodule")
         self.session.case_changed.connect(self._on_changed)
@@ -62,14 +68,29 @@ class NoduleWidget(Panel):
         self.heading("Findings")
         self.table = NumberTable(HEADINGS)
         self.table.setToolTip(EXPLAINED)
+        for fitted in (0, 3, 4):
+            self.table.horizontalHeader().setSectionResizeMode(
+                fitted, QHeaderView.ResizeMode.ResizeToContents
+            )
         self.table.chosen.connect(self._on_row_chosen)
         self.add(self.table)
         self.place = label("", "quiet")
+        self.place.setWordWrap(True)
         self.place.setToolTip("Patient coordinates of the centre in mm: x to the left, y to the "
                               "back, z to the head (LPS)")  # fmt: skip
+        self.short = label("", "quiet")
+        self.short.setWordWrap(True)
         self.outliner = label("", "quiet")
-        self.add(self.place)
-        self.add(self.outliner)
+        for text in (self.place, self.short, self.outliner):
+            self.add(text)
+
+    def _build_follow_up(self) -> None:
+        self.follow_up_heading = self.heading("Follow-up")
+        self.follow_up_heading.setToolTip(GUIDELINES)
+        self.follow_up = FollowUp()
+        self.follow_up.answered.connect(self.session.findings.answer)
+        self.follow_up.forgotten.connect(self.session.findings.forget_answers)
+        self.add(self.follow_up)
 
     def _build_buttons(self) -> None:
         findings = self.session.findings
@@ -119,7 +140,7 @@ class NoduleWidget(Panel):
         case = self.session.case
         if case is None or not case.findings:
             return
-        rows = [(f.label, f.marked.measurement) for f in case.findings]
+        rows = [(f.label, f.marked.measurement, case.bars_of(f)) for f in case.findings]
         task = partial(work.write_measurements, Path(path), rows)
         job = self.session.start(case, task, "Saving the measurements", "save csv", "read")
         job.returned.connect(partial(self._on_saved, [f.marked for f in case.findings]))
@@ -134,13 +155,15 @@ class NoduleWidget(Panel):
         shown = sorted(case.findings, key=lambda f: f.label)
         labels = [f.label for f in shown]
         self.table.fill(
-            [_row(finding) for finding in shown],
-            tooltips=[EXPLAINED] * len(shown),
+            [(str(f.label), *size_cells(f.marked.measurement, case.bars_of(f))) for f in shown],
+            tooltips=[all_numbers(f.marked.measurement, case.bars_of(f)) for f in shown],
             colours=[finding_colour(n) for n in labels],
             selected=labels.index(case.selected) if case.selected in labels else None,
         )
         self._show_place()
+        self._show_follow_up()
         self._show_hint()
+        self.session.findings.measure_errors()
         self.undo_button.setEnabled(case.history.can_undo)
         self.redo_button.setEnabled(case.history.can_redo)
         for each in (self.remove_button, self.brush_button):
@@ -151,8 +174,8 @@ class NoduleWidget(Panel):
     def _show_place(self) -> None:
         case = self.session.case
         finding = None if case is None else case.finding
-        self.place.setVisible(finding is not None)
-        self.outliner.setVisible(finding is not None)
+        for text in (self.place, self.short, self.outliner):
+            text.setVisible(finding is not None)
         if finding is not None:
             measured, model = finding.marked.measurement, finding.marked.model
             x, y, z = measured.centre_mm
@@ -160,9 +183,19 @@ class NoduleWidget(Panel):
                 f"{finding.name}: centre {x:.0f}, {y:.0f}, {z:.0f} mm · "
                 f"slice {measured.slice_index}"
             )
+            self.short.setText(in_short(measured))
             named = "hand" if model is None else f"{model.name} {model.sha256[:8]}"
             self.outliner.setText(f"Outlined by {named}")
             self.outliner.setToolTip("" if model is None else card_text(model))
+
+    def _show_follow_up(self) -> None:
+        case = self.session.case
+        finding = None if case is None else case.finding
+        self.follow_up.setVisible(finding is not None)
+        self.follow_up_heading.setVisible(finding is not None)
+        if case is not None and finding is not None:
+            measured, bars = finding.marked.measurement, case.bars_of(finding)
+            self.follow_up.tell(follow_up(measured, bars, case.context_of(finding)))
 
     def _show_hint(self) -> None:
         case = self.session.case
@@ -204,14 +237,3 @@ class NoduleWidget(Panel):
         if self.session.case is not None:
             self.session.case.saved.update(marked)
         self.session.say("nodule", f"Saved {path.name}.")
-
-
-def _row(finding: Finding) -> tuple[str, ...]:
-    sizes = finding.marked.measurement
-    return (
-        str(finding.label),
-        f"{sizes.longest_mm:.1f}",
-        f"{sizes.perpendicular_mm:.1f}",
-        f"{sizes.volume_mm3:.0f}",
-        f"{sizes.mean_hu:.0f}",
-    )

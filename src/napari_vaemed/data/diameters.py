@@ -1,0 +1,47 @@
+"""The longest diameter of a flat shape, and the longest across it (RECIST 1.1)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
+
+Points = NDArray[np.float64]
+
+
+def convex_outline(points: Points) -> Points:
+    """Corners (n, 2) of the convex shape around points (m, 2), in order."""
+    corners: Points = points[ConvexHull(points).vertices]
+    return corners
+
+
+def longest(outline: Points) -> Points:
+    """The two outline points farthest apart, (2, 2)."""
+    apart = np.linalg.norm(outline[:, None] - outline, axis=-1)
+    first, second = np.unravel_index(np.argmax(apart), apart.shape)
+    return outline[[first, second]]
+
+
+def across(outline: Points, caliper: Points) -> Points:
+    """The longest chord (2, 2) of a convex outline at right angles to a caliper."""
+    along = (caliper[1] - caliper[0]) / max(length(caliper), 1e-9)
+    normal = np.array([-along[1], along[0]])
+    following = np.roll(outline, -1, axis=0)
+    places, next_places = outline @ along, following @ along
+    best = (-1.0, outline[:1].repeat(2, axis=0))
+    for place in places:
+        low, high = np.minimum(places, next_places), np.maximum(places, next_places)
+        crossed = (low <= place) & (place <= high)
+        span = np.where(high > low, next_places - places, 1.0)
+        part = np.where(high > low, (place - places) / span, 0.0)[:, None]
+        hits = (outline + part * (following - outline))[crossed]
+        hits = np.concatenate([hits, following[crossed & (high == low)]])
+        heights = hits @ normal
+        if np.ptp(heights) > best[0]:
+            best = float(np.ptp(heights)), hits[[heights.argmin(), heights.argmax()]]
+    return best[1]
+
+
+def length(caliper: Points) -> float:
+    """Distance between a caliper's ends."""
+    return float(np.linalg.norm(caliper[1] - caliper[0]))
