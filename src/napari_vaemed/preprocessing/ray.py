@@ -21,9 +21,9 @@ def nodule_on_ray(
 ) -> NDArray[np.float64] | None:
     """The voxel that is meant by whoever points along a line of sight, (z, y, x).
 
-    Places count that are brighter than everything in front of them. Of those, the one in the
-    densest surroundings is taken: a nodule rather than the vessels that cross the line before or
-    behind it; and from its surface the point goes on to where it is thickest.
+    Places count that are brighter than everything in front of them, and what lies right behind
+    them. Of those, the one in the densest surroundings is taken: the inside of a nodule rather
+    than the vessels that cross the line before or behind it.
 
     Parameters
     ----------
@@ -46,17 +46,11 @@ def nodule_on_ray(
     values[~counts] = -np.inf
     in_front = np.concatenate([[-np.inf], np.maximum.accumulate(values)[:-1]])
     falls = np.concatenate([values[:-1] >= values[1:], [True]])
-    peak = _in_densest(volume, points[falls & (values > in_front)], lung_labels)
-    near = np.linalg.norm((points - peak) * volume.spacing, axis=1) <= BODY_MM
-    return _in_densest(volume, points[near], lung_labels)
-
-
-def _in_densest(
-    volume: Volume, points: NDArray[np.float64], lung_labels: NDArray[np.uint8] | None
-) -> NDArray[np.float64]:
-    """The one of some points (n, 3) whose surroundings are the densest."""
-    around, _ = _sampled(volume, points[:, None] + _ball() / volume.spacing, lung_labels)
-    return points[int(np.argmax(around.mean(axis=1)))]
+    meant = falls & (values > in_front)
+    behind = np.convolve(meant, np.ones(int(BODY_MM / STEP_MM) + 1))[: len(meant)] > 0
+    candidates = points[behind]
+    around, _ = _sampled(volume, candidates[:, None] + _ball() / volume.spacing, lung_labels)
+    return candidates[int(np.argmax(around.mean(axis=1)))]
 
 
 def _sampled(

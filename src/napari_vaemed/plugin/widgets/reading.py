@@ -23,14 +23,14 @@ class ReadingWidget(Panel):
         super().__init__("Views", strip_of(self.session), partial(style_of, self.session))
         views = self.session.three_views
         self.three_views = button(
-            "Three views  (Shift-T)",
+            "Three views  (Shift+T)",
             "Show the two other planes beside the canvas; what is scrolled, zoomed or painted in "
             "one is seen in all",
             views.toggle,
             holds=True,
         )
         self.crosshair = button(
-            "Crosshair  (Shift-X)",
+            "Crosshair  (Shift+X)",
             "Lines where the planes meet. Hold Shift and move the mouse to carry them",
             views.toggle_crosshair,
             holds=True,
