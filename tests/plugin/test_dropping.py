@@ -36,23 +36,22 @@ def test_a_dropped_folder_is_read_behind(window, drop, idle, write_dicom, tmp_pa
     folder = write_dicom(tmp_path / "ct", PLANES)
     assert drop(folder)
     assert list(window.viewer.layers) == []  # the window was not kept waiting
-    qtbot.waitUntil(lambda: window.busy)
+    qtbot.waitUntil(lambda: window.case is not None, timeout=10_000)
     idle(window)
     np.testing.assert_array_equal(window.case.layer.data, PLANES)
 
 
 def test_dropped_slices_of_one_folder_are_one_ct(window, drop, idle, write_dicom, tmp_path, qtbot):
     assert drop(*sorted(write_dicom(tmp_path / "ct", PLANES).iterdir()))
-    qtbot.waitUntil(lambda: window.busy)
+    qtbot.waitUntil(lambda: window.case is not None, timeout=10_000)
     idle(window)
     np.testing.assert_array_equal(window.case.layer.data, PLANES)
 
 
-def test_a_dropped_mask_lies_on_the_ct(chest, drop, idle, small_phantom, tmp_path, qtbot):
+def test_a_dropped_mask_lies_on_the_ct(chest, drop, small_phantom, tmp_path, qtbot):
     write_mask(tmp_path / "m.nii.gz", small_phantom.lungs, small_phantom.volume)
     assert drop(tmp_path / "m.nii.gz")
-    qtbot.waitUntil(lambda: chest.busy)
-    idle(chest)
+    qtbot.waitUntil(lambda: len(chest.viewer.layers) == 2, timeout=10_000)
     np.testing.assert_array_equal(chest.viewer.layers[-1].data, small_phantom.lungs)
 
 
