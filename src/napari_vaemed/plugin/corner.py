@@ -100,7 +100,7 @@ class CornerText(QObject):
     def eventFilter(self, canvas: QObject, event: QEvent) -> bool:
         """Keep to the corners of a canvas whose size changes."""
         if event.type() == QEvent.Type.Resize:
-            self._later()
+            self._at_once()
         return False
 
     def _on_canvas_gone(self) -> None:
@@ -114,7 +114,7 @@ class CornerText(QObject):
             (dims.order, self._on_turned),
             (dims.ndim, self._on_turned),
             (dims.ndisplay, self._on_turned),
-            (dims.point, self._on_scrolled),
+            (dims.point, self._at_once),
         ]
 
     def _on_move(self, viewer: Any, event: Any) -> None:
@@ -131,8 +131,8 @@ class CornerText(QObject):
         self._pointer = None
         self._later()
 
-    def _on_scrolled(self, event: Any = None) -> None:
-        """Write at once: later would be after the slice is drawn, and the window drawn twice."""
+    def _at_once(self, event: Any = None) -> None:
+        """Write before the canvas is drawn: later the whole window would be drawn once more."""
         self._soon.stop()
         self._write()
 
