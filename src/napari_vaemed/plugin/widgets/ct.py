@@ -38,7 +38,8 @@ class CTWidget(Panel):
         self._build_facts()
         self._build_intake()
         self._build_looks()
-        self._build_spacing()
+        self.ask, self.mm = QWidget(), list[QDoubleSpinBox]()
+        self.add(self.ask)
         self.body.addStretch(1)
         self.chooser: Chooser | None = None
         Wiring(self, self.session, "ct")
@@ -113,12 +114,10 @@ class CTWidget(Panel):
                         partial(open_keys_page, self.session)))  # fmt: skip
 
     def _build_spacing(self) -> None:
-        """What is asked of a layer that does not know its millimetres."""
-        self.ask = QWidget()
+        """What is asked of a layer that does not know its millimetres; seldom needed."""
         form = QFormLayout(self.ask)
         form.setContentsMargins(0, 8, 0, 0)
         form.addRow(label("How large are its voxels?", "heading"))
-        self.mm = []
         for axis in AXES:
             box = QDoubleSpinBox()
             box.setRange(0.01, 50.0)
@@ -132,7 +131,6 @@ class CTWidget(Panel):
             button("Use this spacing", "Take the layer as a CT with these voxels",
                    self._on_spacing_given, "main")
         )  # fmt: skip
-        self.add(self.ask)
 
     def _on_choice_changed(self) -> None:
         choice = self.session.opening.choice
@@ -159,6 +157,8 @@ class CTWidget(Panel):
 
     def _on_case_changed(self) -> None:
         case, waiting = self.session.case, self.session.waiting
+        if waiting is not None and not self.mm:
+            self._build_spacing()
         self.ask.setVisible(waiting is not None)
         if case is None and waiting is None:
             self.say_empty(
