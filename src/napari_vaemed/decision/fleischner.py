@@ -10,7 +10,14 @@ from collections.abc import Callable
 
 from napari_vaemed.data.guideline import Context, Guidance, NoduleFacts, Rule, Step
 from napari_vaemed.data.interval import Interval
-from napari_vaemed.decision.thresholds import Graded, rules_within, straddling, unanswered, words
+from napari_vaemed.decision.thresholds import (
+    Graded,
+    check_limits,
+    rules_within,
+    straddling,
+    unanswered,
+    words,
+)
 
 NAME = "Fleischner 2017"
 SOURCE = "MacMahon, Radiology 2017;284:228, doi 10.1148/radiol.2017161659"
@@ -64,8 +71,7 @@ def fleischner(nodule: NoduleFacts, context: Context, *, by: str = "diameter") -
     ValueError
         When the limits of volumes are asked for and no volume was measured.
     """
-    if by not in LIMITS:
-        raise ValueError(f"Limits are by {' or '.join(LIMITS)}; got {by!r}.")
+    check_limits(by, LIMITS)
     reason = _excluded(context)
     if reason is not None:
         return Guidance(NAME, refused=reason)

@@ -13,6 +13,7 @@ from napari_vaemed.data.guideline import Context, Guidance, NoduleFacts, Rule, S
 from napari_vaemed.data.interval import Interval
 from napari_vaemed.decision.thresholds import (
     Graded,
+    check_limits,
     rounded,
     rules_within,
     straddling,
@@ -81,8 +82,7 @@ def lung_rads(nodule: NoduleFacts, context: Context, *, by: str = "diameter") ->
     ValueError
         When the limits of volumes are asked for and no volume was measured.
     """
-    if by not in LIMITS:
-        raise ValueError(f"Limits are by {' or '.join(LIMITS)}; got {by!r}.")
+    check_limits(by, LIMITS)
     if context.setting == "incidental":
         return Guidance(NAME, refused="Lung-RADS is for lung cancer screening only; Fleischner "
                         "2017 is for incidental nodules.")  # fmt: skip

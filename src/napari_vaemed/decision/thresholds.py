@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import floor
@@ -77,6 +77,12 @@ def straddling(line: Callable[..., Rule], looked_at: Sequence[Sequence[Any]]) ->
         len(rules_within(line, [*first[:i], values, *first[i + 1 :]])) > 1
         for i, values in enumerate(looked_at)
     )
+
+
+def check_limits(by: str, limits: Mapping[str, Any]) -> None:
+    """Refuse to go by what a table has no limits for."""
+    if by not in limits:
+        raise ValueError(f"Limits are by {' or '.join(limits)}; got {by!r}.")
 
 
 def unanswered(context: Context, *keys: str) -> tuple[Question, ...]:

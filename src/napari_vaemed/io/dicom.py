@@ -32,6 +32,7 @@ from napari_vaemed.io.pixels import COMPRESSIONS, FrameReader
 from napari_vaemed.io.resampling import FILL_HU, resample_planes, straight_frame
 from napari_vaemed.io.series import Series, choose_ct, find_series, is_chest
 from napari_vaemed.io.stack import Stack
+from napari_vaemed.preprocessing.intensity import WINDOWS
 
 BODY_PARTS = {
     "ABDOMEN": "abdomen",
@@ -39,7 +40,6 @@ BODY_PARTS = {
     "NECK": "neck",
     "PELVIS": "pelvis",
 }
-LUNG_WINDOW = (-1350, 150)
 THUMBNAIL = 128
 
 
@@ -113,7 +113,8 @@ def read_thumbnail(series: Series, most: int = THUMBNAIL) -> NDArray[np.uint8]:
     stored = FrameReader().stored(middle)
     step = max(1, -(-max(stored.shape) // most))
     grey = stored[step // 2 :: step, step // 2 :: step] * middle.slope + middle.intercept
-    low, high = LUNG_WINDOW
+    level, width = WINDOWS["lung"]
+    low, high = level - width / 2, level + width / 2
     if series.why_not:
         low, high = np.percentile(grey, (1, 99))
     return (np.clip((grey - low) / max(high - low, 1), 0, 1) * 255).astype(np.uint8)

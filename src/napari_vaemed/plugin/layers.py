@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vaemed.data.volume import Volume
+from napari_vaemed.plugin.theme import LUNG_WINDOW
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from napari_vaemed.workflow.classify import Classified
 
 LayerData = tuple[Any, dict[str, Any], str]
-LUNG_WINDOW = (-1350.0, 150.0)
-"""HU; level -600, width 1500."""
 BONE_WINDOW = (0.0, 1000.0)
 VESSEL_WINDOW = (-750.0, 150.0)
 """What a maximum projection of the lungs' inside shows: vessels and nodules, no air."""
@@ -51,7 +50,7 @@ def volume_to_layer(volume: Volume, name: str | None = None) -> LayerData:
     attributes = {
         "name": name or layer_name(volume),
         "colormap": "gray",
-        "contrast_limits": LUNG_WINDOW,
+        "contrast_limits": LUNG_WINDOW.limits,
         "metadata": carrying(volume),
         **placement(volume),
     }

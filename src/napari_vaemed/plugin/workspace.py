@@ -89,12 +89,6 @@ class WorkspaceOpener(QWidget):
         open_workspace(viewer)
 
 
-def _depth(widget: QWidget) -> int:
-    """How many widgets stand around one."""
-    around = widget.parentWidget()
-    return 0 if around is None else 1 + _depth(around)
-
-
 def _dock_of(widget: QWidget) -> QDockWidget | None:
     """The dock a widget stands in."""
     parent = widget.parent()

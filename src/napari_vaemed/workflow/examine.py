@@ -40,16 +40,19 @@ from napari_vaemed.workflow.click import METHODS, model_of, outline
 class Marked:
     """A clicked nodule: where the click was, (z, y, x), the mask and its measurements.
 
-    ``model`` is what outlined it; None after thresholds or a hand. ``method`` is the one of
-    `workflow.click.METHODS` that did; None after a hand.
+    ``method`` is the one of `workflow.click.METHODS` that outlined it; None after a hand.
     """
 
     voxel: tuple[float, float, float]
     mask: NoduleMask
     measurement: Measurement
     seconds: float | None = None
-    model: Model | None = None
     method: str | None = None
+
+    @property
+    def model(self) -> Model | None:
+        """What outlined it; None after thresholds or a hand."""
+        return None if self.method is None else model_of(self.method)
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +141,7 @@ def mark(
     z, y, x = (float(v) for v in np.asarray(voxel, float))
     mask = outline(volume, (z, y, x), lungs, method=method)
     measurement = measure_nodule(volume, mask, lungs, refined=True)
-    return Marked((z, y, x), mask, measurement, perf_counter() - start, model_of(method), method)
+    return Marked((z, y, x), mask, measurement, perf_counter() - start, method)
 
 
 def describe(expert: Expert, volume: Volume, marked: Marked, k: int = 10) -> Described:
