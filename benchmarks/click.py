@@ -1,13 +1,17 @@
-"""How long a click takes in the window, from the press to each answer.
+"""How long a click and its correction take in the window, from the press to each answer.
 
 xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/click.py --data ../shared/data
+xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/click.py --slices 512
 
-The peer is the same work called without a window.
+The peer is the same work called without a window. With ``--slices`` the scan is repeated from its
+feet on until it has so many.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -15,6 +19,7 @@ import napari
 import numpy as np
 from qtpy.QtCore import QEventLoop, QTimer
 
+from napari_vaemed.data.finding import NoduleMask
 from napari_vaemed.data.phantoms import chest_phantom
 from napari_vaemed.data.progress import finish
 from napari_vaemed.data.volume import Volume
@@ -22,16 +27,24 @@ from napari_vaemed.io.ct import read_ct
 from napari_vaemed.plugin.layers import volume_to_layer
 from napari_vaemed.plugin.session import Session, session_of
 from napari_vaemed.plugin.workspace import open_workspace
-from napari_vaemed.workflow.examine import describe, mark, shipped_expert
+from napari_vaemed.segmentation.refine import Hints
+from napari_vaemed.workflow.examine import amend, describe, mark, shipped_expert
+from napari_vaemed.workflow.measured import error_bars
 
 CLICKS = 6
+ANSWERS = ("mask, sizes", "bars", "twins", "correction")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder with lidc_scans; else the phantom")
+    parser.add_argument("--slices", type=int, default=0, help="so many at least")
     options = parser.parse_args()
     volume, centre = _scan(options.data)
+    times = -(-options.slices // volume.shape[0])
+    if times > 1:
+        volume = replace(volume, hu=np.tile(volume.hu, (times, 1, 1))[: options.slices])
+    print(f"{volume.shape[0]} slices of {volume.shape[1]} × {volume.shape[2]}")
     viewer = napari.Viewer()
     viewer.window.resize(1500, 950)
     open_workspace(viewer)
@@ -44,12 +57,14 @@ def main() -> None:
     steps *= 2 / np.linalg.norm(steps, axis=1, keepdims=True)
     window = [_click(session, volume.to_voxel(centre + step)) for step in steps]
     bare = [_bare(session, volume, volume.to_voxel(centre + step)) for step in steps]
-    print(f"{'click':>5}{'mask s':>9}{'all s':>9}{'without window: mask s':>25}{'all s':>9}")
-    for number, (shown, done) in enumerate(zip(window, bare, strict=True), 1):
-        print(f"{number:5}{shown[0]:9.2f}{shown[1]:9.2f}{done[0]:25.2f}{done[1]:9.2f}")
-    later = np.median(window[1:], axis=0)
-    ratio = later[1] / np.median(bare[1:], axis=0)[1]
-    print(f"from the second on: mask {later[0]:.2f} s, all {later[1]:.2f} s, {ratio:.2f} × bare")
+    print(f"{'seconds until':>16}" + "".join(f"{name:>12}" for name in ANSWERS))
+    for name, rows in (("in the window", window), ("without", bare)):
+        for number, row in enumerate(rows, 1):
+            print(f"{name:>14}{number:2}" + "".join(f"{t:12.2f}" for t in row))
+    for name, rows in (("in the window", window), ("without", bare)):
+        later = np.median(rows[1:], axis=0)
+        print(f"median from the second on, {name}: "
+              + ", ".join(f"{a} {t:.2f}" for a, t in zip(ANSWERS, later, strict=True)))  # fmt: skip
     viewer.close()
 
 
@@ -62,27 +77,49 @@ def _scan(data: Path | None) -> tuple[Volume, np.ndarray]:
     return volume, np.array((56.3, 86.4, -115.9))
 
 
-def _click(session: Session, voxel: np.ndarray) -> tuple[float, float]:
-    """Seconds until the finding stands, and until its twins do."""
+def _click(session: Session, voxel: np.ndarray) -> tuple[float, ...]:
+    """Seconds until the finding stands, has its bars, its twins, and until it is corrected."""
     case = session.case
     assert case is not None
     before, start = len(case.findings), perf_counter()
     session.click(voxel)
-    while len(case.findings) == before and session.busy:
-        _live()
-    marked = perf_counter() - start
+    marked = _until(session, lambda: len(case.findings) > before) - start
+    finding = case.finding
+    bars = _until(session, lambda: case.bars_of(finding) is not None) - start
     _wait(session)
+    twins = perf_counter() - start
+    assert finding is not None
     assert len(case.findings) == before + 1
-    return marked, perf_counter() - start
-
-
-def _bare(session: Session, volume: Volume, voxel: np.ndarray) -> tuple[float, float]:
-    assert session.case is not None
     start = perf_counter()
-    marked = mark(volume, voxel, session.case.lungs)
-    after = perf_counter() - start
+    session.findings.hint(outside=[_rim(finding.marked.mask)])
+    corrected = _until(session, lambda: case.finding is not finding) - start
+    _wait(session)
+    return marked, bars, twins, corrected
+
+
+def _rim(mask: NoduleMask) -> np.ndarray:
+    """A voxel at its surface."""
+    return np.argwhere(mask.voxels)[0] + mask.start
+
+
+def _until(session: Session, done: Callable[[], bool]) -> float:
+    """When something is done, or nothing goes on any more."""
+    while not done() and session.busy:
+        _live()
+    return perf_counter()
+
+
+def _bare(session: Session, volume: Volume, voxel: np.ndarray) -> tuple[float, ...]:
+    assert session.case is not None
+    lungs, start = session.case.lungs, perf_counter()
+    marked = mark(volume, voxel, lungs)
+    times = [perf_counter()]
+    finish(error_bars(volume, marked, lungs))
+    times.append(perf_counter())
     describe(shipped_expert(), volume, marked)
-    return after, perf_counter() - start
+    times.append(perf_counter())
+    amend(volume, marked, Hints.of(outside=[_rim(marked.mask)]), lungs)
+    return *(t - start for t in times), perf_counter() - times[-1]
 
 
 def _wait(session: Session) -> None:

@@ -66,6 +66,14 @@ def untrained_slice_model():
     return Model(type(module).__name__, module, "0" * 64, card, "cpu")
 
 
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path, monkeypatch):
+    """A folder of its own for what a test's window keeps."""
+    folder = tmp_path / "vaemed-data"
+    monkeypatch.setenv("NAPARI_VAEMED_DATA", str(folder))
+    return folder
+
+
 @pytest.fixture
 def viewer(mock_app_model):
     """A viewer's model with the plugin's readers and writers, without a window."""

@@ -116,3 +116,81 @@ def test_unsaved_masks_stay_when_their_ct_goes(chest, idle, voxels, qtbot):
     qtbot.waitUntil(lambda: list(chest.viewer.layers) == [mask], timeout=2000)
     assert "Finding 1" in chest.messages["ct"].text
     assert chest.case is None
+
+
+def rim_of(layer):
+    """A voxel of the CT at the edge of what a finding's layer shows, on its middle slice."""
+    inside = np.argwhere(np.asarray(layer.data) > 0)
+    middle = inside[inside[:, 0] == round(inside[:, 0].mean())]
+    return middle[middle[:, 2].argmax()] + layer.metadata["start"]
+
+
+def press(session, keys):
+    """Press keys as on a canvas whose active layer is the chosen finding's."""
+    from napari.utils.key_bindings import KeymapHandler
+
+    handler = KeymapHandler()
+    handler.keymap_providers = [session.case.masks[session.case.selected], session.viewer]
+    handler.press_key(keys)
+
+
+def test_clicks_hints_and_strokes_are_taken_back_in_one_order(chest, idle, voxels, qtbot):
+    chest.click(voxels[0])
+    idle(chest)
+    steps = [chest.case.finding.marked]
+    layer = chest.case.masks[1]
+    chest.findings.hint(outside=[rim_of(layer)])
+    idle(chest)
+    steps.append(chest.case.finding.marked)
+    assert "Ctrl+Z takes it back" in chest.messages["nodule"].text
+    assert steps[1].measurement.volume_mm3 < steps[0].measurement.volume_mm3
+    layer = chest.case.masks[1]
+    layer.brush_size = 5
+    layer.paint(rim_of(layer) - layer.metadata["start"] + (0, 0, 2), 1)
+    qtbot.waitUntil(lambda: chest.case.finding.marked is not steps[-1], timeout=5000)
+    idle(chest)
+    steps.append(chest.case.finding.marked)
+    for expected in (steps[1], steps[0]):
+        press(chest, "Control-Z")
+        assert chest.case.finding.marked is expected
+        assert np.array_equal(drawn_mask(chest.case.masks[1]).voxels, expected.mask.voxels)
+    for expected in steps[1:]:
+        press(chest, "Control-Shift-Z")
+        assert chest.case.finding.marked is expected
+        assert np.array_equal(drawn_mask(chest.case.masks[1]).voxels, expected.mask.voxels)
+
+
+def test_steps_asked_for_at_once_are_taken_one_after_the_other(chest, idle, voxels):
+    chest.click(voxels[0])
+    idle(chest)
+    before = chest.case.finding.marked
+    rim = rim_of(chest.case.masks[1])
+    chest.findings.hint(outside=[rim])
+    chest.findings.hint(inside=[rim])
+    chest.findings.undo()
+    idle(chest)
+    now = chest.case.finding.marked
+    assert now.hints.outside.tolist() == [rim.tolist()]
+    assert len(now.hints) == 1
+    chest.findings.redo()
+    assert chest.case.finding.marked.hints.inside.tolist() == [rim.tolist()]
+    chest.findings.undo()
+    chest.findings.undo()
+    assert chest.case.finding.marked is before
+
+
+def test_a_box_around_a_nodule_marks_it(chest, idle, voxels):
+    room = np.array((0, 7, 7)) / chest.case.volume.spacing * 1.5
+    chest.findings.hint(box=[voxels[0] - room, voxels[0] + room])
+    idle(chest)
+    mask = chest.case.finding.marked.mask
+    low, high = np.rint([voxels[0] - room, voxels[0] + room])
+    ends = np.array(mask.start) + mask.voxels.shape - 1
+    assert (np.array(mask.start) >= low)[1:].all()
+    assert (ends <= high)[1:].all()
+
+
+def test_a_hint_before_any_finding_says_what_to_do(chest):
+    chest.findings.hint(inside=[(3, 3, 3)])
+    assert "Click a nodule first" in chest.messages["nodule"].text
+    assert not chest.busy

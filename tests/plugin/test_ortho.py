@@ -112,6 +112,24 @@ def test_views_meet_in_a_point_that_scrolling_and_the_mouse_with_shift_carry(rea
     assert np.allclose(case.voxel(views.point())[1:], (SHAPE[1] - 1, 0))
 
 
+def test_canvases_go_to_the_point_one_a_frame_and_none_waits_for_ever(reading, settled):
+    views, case = reading.three_views, reading.case
+    moved = []
+    for viewer in (reading.viewer, *views.side_viewers):
+        viewer.dims.events.point.connect(lambda event: moved.append(event.source))
+    frames = []
+    main = reading.viewer.window._qt_viewer.canvas.native
+    main.frameSwapped.connect(lambda: frames.append(len(set(map(id, moved)))))
+    views.put_point(case.world((9, 3, 5)))
+    settled(reading)
+    assert max(np.diff([0, *frames])) == 1
+    assert frames[-1] == 3
+    assert np.allclose(case.voxel(views.point()), (9, 3, 5))
+    views._point[1] = 1e6  # where no canvas can go
+    views._later()
+    settled(reading)
+
+
 def test_keys_and_tools_work_over_a_side_canvas_as_over_the_main_one(reading, settled):
     side, case = reading.three_views.sides[0], reading.case
     press(side, Qt.Key.Key_N, "n")

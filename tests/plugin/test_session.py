@@ -61,7 +61,7 @@ def test_a_file_that_cannot_be_read_is_told_in_words(window, idle, tmp_path):
 
 
 def test_a_runtime_error_in_a_job_reaches_the_dock(window, idle, monkeypatch):
-    def out_of_memory(volume):
+    def out_of_memory(volume, *how):
         yield Progress("Finding the lungs")
         raise RuntimeError("CUDA out of memory")
 
@@ -91,7 +91,7 @@ def held_lungs(monkeypatch):
     """Lungs that are found only when the test lets them."""
     release = threading.Event()
 
-    def found(volume):
+    def found(volume, *how):
         yield Progress("Finding the lungs")
         release.wait(10)
         labels = np.ones(volume.shape, np.uint8)

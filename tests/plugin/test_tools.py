@@ -107,3 +107,73 @@ def test_a_mouse_click_in_3d_lands_on_the_nodule_drawn_there(
         apart_mm = np.linalg.norm((places - heard[-1]) * case.volume.spacing, axis=1).min()
         assert apart_mm <= 3, nodule
     assert len(heard) == len(seen)
+
+
+class Hand:
+    """A mouse on a canvas that shows axial slices."""
+
+    def __init__(self, session, *held):
+        self.session, self.held = session, held
+        self.button, self.dims_displayed, self.view_direction = 1, [1, 2], None
+
+    def drag(self, *voxels):
+        self.modifiers, self.type = self.held, "mouse_press"
+        self.position = tuple(self.session.case.world(voxels[0]))
+        press = self.session.tool.press(self.session.viewer, self)
+        if next(press, "nothing") == "nothing":
+            return False
+        moved = []
+        for voxel in voxels[1:]:
+            self.type, self.position = "mouse_move", tuple(self.session.case.world(voxel))
+            next(press)
+            moved.append(self.session.viewer.scene.camera.mouse_pan)
+        self.type = "mouse_release"
+        assert list(press) == []
+        assert self.session.viewer.scene.camera.mouse_pan
+        return moved
+
+
+@pytest.fixture
+def hints(chest):
+    """What the tool has hinted at."""
+    heard = []
+    chest.findings.hint = lambda **said: heard.append(said)
+    chest.tool.set_on(True)
+    return heard
+
+
+def test_held_keys_and_modes_say_what_a_click_is_for(chest, hints):
+    Hand(chest, "Shift").drag((5, 30, 40))
+    Hand(chest, "Control").drag((5, 31, 40))
+    chest.tool.turn_to("remove")
+    Hand(chest).drag((5, 32, 40))
+    said = [{what: np.round(at).tolist() for what, at in each.items()} for each in hints]
+    assert said == [
+        {"inside": [[5, 30, 40]]},
+        {"outside": [[5, 31, 40]]},
+        {"outside": [[5, 32, 40]]},
+    ]
+    assert Hand(chest, "Alt").drag((5, 32, 40)) is False
+    chest.tool.set_on(False)
+    assert chest.tool.mode == "new"
+
+
+def test_a_drag_is_a_scribble_or_a_box_and_the_picture_stays(chest, hints):
+    chest.tool.turn_to("add")
+    assert Hand(chest).drag((5, 30, 40), (5, 30, 44), (5, 33, 44)) == [False, False]
+    (line,) = (each["inside"] for each in hints)
+    assert [5, 30, 42] in np.asarray(line).tolist()
+    assert len(line) == 8
+    chest.tool.turn_to("box")
+    Hand(chest).drag((5, 30, 40), (5, 36, 45), (5, 40, 48))
+    assert np.allclose(hints[-1]["box"], [(5, 30, 40), (5, 40, 48)])
+    Hand(chest).drag((5, 30, 40))
+    assert len(hints) == 2
+    assert "no box" in chest.messages["nodule"].text
+
+
+def test_a_hint_outside_the_ct_is_told(chest, hints):
+    chest.tool.turn_to("add")
+    Hand(chest).drag((5, -30, 40))
+    assert hints == []
+    assert "outside the CT" in chest.messages["nodule"].text

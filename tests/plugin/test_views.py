@@ -157,3 +157,48 @@ def test_napari_s_own_button_shows_the_small_copy_too(chest, idle):
     assert not chest.case.layer.visible
     chest.viewer.dims.ndisplay = 2
     assert chest.case.layer.visible
+
+
+def test_a_volume_is_drawn_once_until_it_is_on_the_screen(chest, idle, qtbot):
+    viewer = chest.viewer
+    viewer.window._qt_window.show()
+    chest.views.show_3d(CHEST)
+    idle(chest)
+    chest.views.show_2d()
+    qtbot.wait(50)
+    canvas, drawn = viewer.window._qt_viewer.canvas, []
+    canvas._scene_canvas.events.draw.connect(drawn.append)
+    with qtbot.waitSignal(canvas.native.frameSwapped):
+        chest.views.show_3d()
+    assert copy_of(chest).visible
+    assert len(drawn) == 1  # though the sliders went, and the canvas grew
+
+
+def test_another_cut_is_shown_by_the_same_layer(chest, idle, small_phantom):
+    chest.case.lungs = small_phantom.lungs
+    chest.views.show_3d(CHEST)
+    idle(chest)
+    first = copy_of(chest)
+    whole = first.data, first.contrast_limits
+    chest.views.show_3d(LUNGS)
+    idle(chest)
+    assert copy_of(chest) is first  # a new one would be compiled anew
+    assert first.contrast_limits != whole[1]
+    chest.views.show_3d(CHEST)
+    assert first.data is whole[0]
+    assert first.contrast_limits == whole[1]
+
+
+def test_a_copy_shown_again_fills_the_canvas_again(chest, idle):
+    camera = chest.viewer.scene.camera
+    chest.views.show_3d(CHEST)
+    idle(chest)
+    seen = camera.zoom, camera.center
+    chest.views.show_2d()
+    camera.zoom, camera.center = 9.0, (0, 30.0, -20.0)
+    chest.views.show_3d()
+    assert camera.zoom == pytest.approx(seen[0], rel=0.01)
+    assert camera.center == pytest.approx(seen[1])
+    camera.zoom = 5.0
+    chest.findings_changed.emit()
+    assert camera.zoom == 5.0  # only when it comes

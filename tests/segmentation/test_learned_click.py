@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import nn
 
+from napari_vaemed.data.finding import NoduleMask
 from napari_vaemed.data.volume import Volume
-from napari_vaemed.segmentation.learned_click import look, outline_nodule, sights_of
+from napari_vaemed.segmentation.learned_click import belief_about, look, outline_nodule, sights_of
 from napari_vaemed.segmentation.nodules import NoNodule
 
 
@@ -83,3 +84,16 @@ def test_a_click_outside_the_scan_is_told():
     volume, _, _ = ball_in_lung(6.0, (1.0, 0.7, 0.7))
     with pytest.raises(NoNodule, match="outside the scan"):
         outline_nodule(Threshold(), volume, (-9, 0, 0))
+
+
+def test_what_the_network_believes_lies_on_the_scan_where_it_looked():
+    volume, truth, _ = ball_in_lung(10.0, (1.5, 0.7, 0.7))
+    mask = NoduleMask.of(truth)
+    where = (slice(0, volume.shape[0]), slice(20, 90), slice(0, volume.shape[2]))
+    odds = belief_about(Threshold(), volume, mask)(where)
+    assert odds.shape == volume.hu[where].shape
+    assert np.isnan(odds[0]).all()
+    told, deep = np.isfinite(odds), ball_in_lung(8.0, (1.5, 0.7, 0.7))[1][where]
+    assert (odds[deep] > 0).all()
+    off = ~ball_in_lung(13.0, (1.5, 0.7, 0.7))[1][where]
+    assert (odds[told & off] < 0).all()

@@ -167,6 +167,15 @@ def test_side_and_distance_to_the_pleura_come_from_the_lung_labels():
     assert unknown.pleura_mm is None
 
 
+@pytest.mark.parametrize("apart_mm", [16.0, 33.0, 55.0])
+def test_the_distance_to_a_pleura_far_off_is_told_less_finely(apart_mm):
+    volume, mask, half = drawn(
+        lambda x, y, z: x**2 + y**2 + z**2 < 16, (1.25, 0.7, 0.7), half_mm=apart_mm + 6
+    )
+    found = measure_nodule(volume, mask, lungs_around(volume, half, 4.0 + apart_mm))
+    assert found.pleura_mm == pytest.approx(apart_mm, abs=1.2 if apart_mm < 24 else 2.6)
+
+
 def test_labels_of_another_volume_are_refused():
     volume, mask, _ = drawn(lambda x, y, z: x**2 + y**2 + z**2 < 16, (1.0, 0.7, 0.7))
     with pytest.raises(ValueError, match="made on this volume"):

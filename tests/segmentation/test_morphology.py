@@ -10,7 +10,9 @@ from napari_vaemed.segmentation.morphology import (
     dilate,
     erode,
     grow_apart,
+    label,
     open_,
+    reached,
     spread,
 )
 
@@ -84,3 +86,37 @@ def test_a_part_can_be_cut_out_and_put_back(mask):
     box = packed.bounds(2.0, SPACING)
     np.testing.assert_array_equal(packed.crop(box).unpack(), mask[box])
     np.testing.assert_array_equal(packed.crop(box).placed(box, packed).unpack(), mask)
+
+
+@pytest.mark.parametrize("factors", [(1, 1, 1), (2, 3, 3), (3, 4, 5)])
+def test_blocks_hold_what_any_of_their_voxels_holds(mask, factors):
+    blocks = PackedMask.of(mask).in_blocks(factors)
+    assert blocks.shape == tuple(-(-n // f) for n, f in zip(mask.shape, factors, strict=True))
+    for index in np.argwhere(np.ones_like(blocks))[::7]:
+        cut = tuple(slice(i * f, i * f + f) for i, f in zip(index, factors, strict=True))
+        assert blocks[tuple(index)] == mask[cut].any()
+    spread_out = PackedMask.of_blocks(blocks, factors, mask.shape).unpack()
+    expected = blocks
+    for axis, factor in enumerate(factors):
+        expected = np.repeat(expected, factor, axis=axis)
+    np.testing.assert_array_equal(spread_out, expected[tuple(slice(n) for n in mask.shape)])
+
+
+@pytest.mark.parametrize("across", [True, False])
+def test_pieces_are_those_of_scipy(mask, across):
+    faces = ndimage.generate_binary_structure(3, 1)
+    if not across:
+        faces[0] = faces[2] = False
+    expected, count = ndimage.label(mask, faces)
+    pieces, sizes = label(mask, across=across)
+    np.testing.assert_array_equal(pieces, expected)
+    np.testing.assert_array_equal(sizes[1:], np.bincount(expected.ravel(), minlength=count + 1)[1:])
+
+
+def test_flooding_reaches_the_pieces_of_the_seed_and_stops_at_its_limit(mask):
+    pieces, sizes = ndimage.label(mask)[0], np.bincount(ndimage.label(mask)[0].ravel())
+    chosen = pieces == sizes[1:].argmax() + 1
+    seed = np.zeros_like(mask)
+    seed[tuple(np.argwhere(chosen)[0])] = True
+    np.testing.assert_array_equal(reached(mask, seed), chosen)
+    assert 50 < reached(mask, seed, limit=50).sum() < 60

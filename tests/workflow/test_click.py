@@ -3,10 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_vaemed.data.progress import finish
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.io.weights import shipped_click_net_path
 from napari_vaemed.segmentation.nodules import NoNodule, segment_nodule
+from napari_vaemed.segmentation.refine import Hints
 from napari_vaemed.workflow.click import METHODS, outline, shipped_click_net
+from napari_vaemed.workflow.examine import amend, mark
+from napari_vaemed.workflow.measured import error_bars
 
 SPACING = (1.25, 0.7, 0.7)
 
@@ -63,3 +67,23 @@ def test_the_shipped_network_says_what_it_is():
     assert model is shipped_click_net()  # read once
     assert shipped_click_net_path().stat().st_size < 10_000_000
     assert {"data", "licence", "split", "figures", "use"} <= set(model.card)
+
+
+def test_a_corrected_nodule_is_measured_anew_and_keeps_its_hints():
+    volume, middle = lung_with((5.0, (0, 0, 0)), (4.0, (0, 0, 7.0)))
+    marked = mark(volume, middle)
+    beside = middle + (0, 0, 7.0) / np.array(SPACING)
+    other = np.rint(middle - (0, 0, 4.0) / np.array(SPACING)).astype(int)
+    apart = amend(volume, marked, Hints.of(outside=[beside]))
+    wide = amend(volume, apart, Hints.of(inside=[other]))
+    z, y, x = np.rint(beside).astype(int)
+    for each in (apart, wide):
+        assert not each.mask.full(volume.shape)[z, y, x]
+        assert each.method == marked.method
+    assert wide.mask.full(volume.shape)[tuple(other)]
+    assert len(wide.hints) == 2
+    ball = 4 / 3 * np.pi * 5.0**3
+    assert apart.measurement.partial_volume_mm3 == pytest.approx(ball, rel=0.25)
+    bars = finish(error_bars(volume, wide))
+    assert bars.clicks > 0
+    assert bars.volume_mm3.low < wide.measurement.partial_volume_mm3 < bars.volume_mm3.high

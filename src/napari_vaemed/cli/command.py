@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from napari_vaemed import __version__
-from napari_vaemed.cli import masks, nodules, slices, training, volumes
+from napari_vaemed.cli import masks, nodules, prior, resampling, slices, training, volumes
 from napari_vaemed.cli.verbs import NOT_A_DEVICE
 
 
@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"vaemed {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (volumes, nodules, slices, masks, training):
+    for group in (volumes, resampling, nodules, prior, slices, masks, training):
         group.add_verbs(verbs)
     return parser
 

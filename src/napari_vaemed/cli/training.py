@@ -1,4 +1,4 @@
-"""Commands that make models and indexes: train, train-slices, train-click, index."""
+"""Commands that make models and indexes: train, train-slices, train-click, train-lungs, index."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from napari_vaemed.data.progress import finish
 EPOCHS, BENCH_EPOCHS = 125, 66
 SLICE_EPOCHS = 30
 CLICK_EPOCHS = 8
+LUNG_EPOCHS = 2
 
 
 def add_verbs(verbs: Any) -> None:
-    """Add train, train-slices, train-click and index."""
+    """Add train, train-slices, train-click, train-lungs and index."""
     folder = (
         "folder of nodule crops in HU: nodules.csv, image/ID.nii.gz, mask/ID.nii.gz and, where "
         "there are several readers, readers/ID.nii.gz"
@@ -65,6 +66,30 @@ def add_verbs(verbs: Any) -> None:
     click.add_argument("--batch", type=int, default=16, help="looks a step")
     click.add_argument("--lr", type=float, default=3e-3, help="highest learning rate")
     _add_run_options(click)
+
+    lungs = add_verb(
+        verbs, "train-lungs", _train_lungs, "Train the network that finds lungs, dense or not."
+    )
+    lungs.add_argument(
+        "folder", type=Path, nargs="?",
+        help="CTs with lung masks: image/7.nii.gz and mask/7.nii.gz, 7.nii.gz and 7_mask.nii.gz, "
+        "or 7/ct.nii.gz and 7/mask.nii.gz; 1 right, 2 left, 3 airways, or one label in both",
+    )  # fmt: skip
+    lungs.add_argument("-o", "--output", type=Path, required=True, help="folder for the model")
+    lungs.add_argument(
+        "--scan", type=Path, action="append", default=[],
+        help="CT without a mask whose lungs hold air: thresholds give the truth, and dense lung "
+        "is painted in; may be given several times",
+    )  # fmt: skip
+    lungs.add_argument("--phantoms", type=int, default=12, help="synthetic chests to learn from")
+    lungs.add_argument(
+        "--pasted", type=int, default=9, help="copies of each scan with dense lung painted in"
+    )
+    lungs.add_argument("--source", default="", help="what folder and scans are, for the card")
+    lungs.add_argument("--epochs", type=int, default=LUNG_EPOCHS, help="passes over all planes")
+    lungs.add_argument("--batch", type=int, default=8, help="planes a step")
+    lungs.add_argument("--lr", type=float, default=3e-3, help="highest learning rate")
+    _add_run_options(lungs)
 
     index = add_verb(verbs, "index", _index, "Build the index of known nodules with a model.")
     index.add_argument("folder", type=Path, help=folder)
@@ -128,6 +153,21 @@ def _train_click(options: argparse.Namespace) -> None:
         epochs=options.epochs, batch=options.batch, lr=options.lr, seed=options.seed,
         device=options.device, precision=options.precision, resume=options.resume,
         save_every=options.save_every,
+    )  # fmt: skip
+    trained = finish(work, show_training)
+    print(f"\n{trained.name} {trained.sha256[:12]} -> {options.output}")
+    print_json(trained.card["figures"])
+
+
+def _train_lungs(options: argparse.Namespace) -> None:
+    from napari_vaemed.workflow.train_lungs import train_lungs
+
+    _check_counts(options)
+    work = train_lungs(
+        options.output, folder=options.folder, scans=options.scan, phantoms=options.phantoms,
+        pasted=options.pasted, source=options.source, epochs=options.epochs, batch=options.batch,
+        lr=options.lr, seed=options.seed, device=options.device, precision=options.precision,
+        resume=options.resume, save_every=options.save_every,
     )  # fmt: skip
     trained = finish(work, show_training)
     print(f"\n{trained.name} {trained.sha256[:12]} -> {options.output}")

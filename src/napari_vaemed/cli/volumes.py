@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_vaemed.cli.verbs import add_ct_verb, print_json, read, run, tell
+from napari_vaemed.preprocessing.enhance import (
+    LUNGS,
+    METHODS,
+    WHERE,
+    Enhancement,
+    enhance,
+    region_where,
+)
+from napari_vaemed.workflow.lungs import LUNG_METHODS
 
 if TYPE_CHECKING:
     from napari_vaemed.data.volume import Volume
@@ -24,16 +37,55 @@ def add_verbs(verbs: Any) -> None:
     lungs.add_argument(
         "-o", "--output", type=Path, required=True, help=".nii.gz, .nrrd, .mha, or .dcm (DICOM SEG)"
     )
+    lungs.add_argument(
+        "--method", choices=LUNG_METHODS, default=LUNG_METHODS[0],
+        help="threshold: lungs that hold air, in seconds; network: the shipped U-Net, dense lung "
+        "included; r231: lungmask's, with its file as --weights",
+    )  # fmt: skip
+    lungs.add_argument(
+        "--weights", type=Path,
+        help="a network made by train-lungs instead of the shipped one, or R231's .pth",
+    )  # fmt: skip
+    lungs.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
 
-    enhance = add_ct_verb(verbs, "enhance", _enhance, "Write the CT after CLAHE, in HU.")
+    _add_enhance(verbs)
+
+
+def _add_enhance(verbs: Any) -> None:
+    default = Enhancement()
+    enhance = add_ct_verb(
+        verbs, "enhance", _enhance, "Write the CT with even contrast or less noise, in HU."
+    )
     enhance.add_argument("-o", "--output", type=Path, required=True, help=".nii.gz, .nrrd or .mha")
     enhance.add_argument(
-        "--window", type=float, nargs=2, metavar=("CENTRE", "WIDTH"), default=(-600.0, 1500.0),
-        help="HU window that is equalised",
+        "--method", choices=METHODS, default=default.method,
+        help="histogram equalisation, contrast-limited by tiles, both, or anisotropic diffusion",
     )  # fmt: skip
     enhance.add_argument(
-        "--clip-limit", type=float, default=0.01, help="0 (off) to 1: largest share of a grey level"
+        "--where", choices=WHERE, default=WHERE[0], help="which voxels are counted and changed"
     )
+    enhance.add_argument(
+        "--three-d", action="store_true", help="in space instead of slice by slice"
+    )
+    enhance.add_argument(
+        "--remove-background", action="store_true",
+        help="make everything outside the body, or the lungs with --where lungs, air",
+    )  # fmt: skip
+    enhance.add_argument(
+        "--window", type=float, nargs=2, metavar=("CENTRE", "WIDTH"), default=default.window,
+        help="HU window that HE and CLAHE even out",
+    )  # fmt: skip
+    numbers = {
+        "clip_limit": "contrast is raised at most so many times; a share of voxels times --levels",
+        "tile_mm": "side of a tile",
+        "levels": "of the histograms, up to 65536",
+        "smoothing_mm": "how far diffusion smooths where nothing is an edge",
+        "edge_hu_per_mm": "slopes well above it stay under diffusion",
+    }
+    for name, text in numbers.items():
+        value = getattr(default, name)
+        flag = f"--{name.replace('_', '-')}"
+        enhance.add_argument(flag, type=type(value), default=value, help=text)
 
 
 def _info(options: argparse.Namespace) -> None:
@@ -81,23 +133,39 @@ def _identity(path: Path, volume: Volume) -> dict[str, str]:
 def _lungs(options: argparse.Namespace) -> None:
     from napari_vaemed.data.labels import LUNG_NAMES
     from napari_vaemed.io.masks import check_mask_path, save_mask
-    from napari_vaemed.segmentation.lungs import lung_ml, segment_lungs
+    from napari_vaemed.segmentation.lungs import lung_ml
+    from napari_vaemed.workflow.lungs import find_lungs, told_of
 
     check_mask_path(options.output)
+    how = {"method": options.method, "weights": options.weights, "device": options.device}
+    told = told_of(**how)
     volume = read(options.path)
     check_mask_path(options.output, volume)
-    labels = run(segment_lungs(volume))
+    labels = run(find_lungs(volume, **how))
     tell(save_mask(options.output, labels, volume, LUNG_NAMES))
     sizes = lung_ml(labels, volume.spacing)
     print(f"right {sizes['right']:.0f} ml, left {sizes['left']:.0f} ml -> {options.output}")
+    print(told)
 
 
 def _enhance(options: argparse.Namespace) -> None:
     from napari_vaemed.io.volumes import check_writable, write_volume
-    from napari_vaemed.preprocessing.intensity import clahe
+    from napari_vaemed.preprocessing.body import body_mask, remove_background
 
     check_writable(options.output)
+    chosen = {each.name: getattr(options, each.name) for each in fields(Enhancement)}
+    how = Enhancement(**{**chosen, "window": tuple(options.window)})
     volume = read(options.path)
-    work = clahe(volume, window=tuple(options.window), clip_limit=options.clip_limit)
-    write_volume(options.output, run(work), volume)
-    print(f"CLAHE of {volume.description} -> {options.output}")
+    region = region_where(volume, options.where, _lungs_for(volume, options.where))
+    hu = run(enhance(volume, how, inside=region))
+    if options.remove_background:
+        inside = region.kept > 0 if region.kept.size else body_mask(volume)
+        hu = remove_background(hu, inside)
+    write_volume(options.output, hu, volume)
+    print(f"{METHODS[how.method]} of {volume.description} -> {options.output}")
+
+
+def _lungs_for(volume: Volume, where: str) -> NDArray[np.uint8] | None:
+    from napari_vaemed.segmentation.lungs import segment_lungs
+
+    return run(segment_lungs(volume)) if where == LUNGS else None

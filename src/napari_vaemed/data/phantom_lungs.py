@@ -50,7 +50,9 @@ class Lungs:
     windpipe: Tubes
 
 
-def lung_distance(grid: Grid, patient: thorax.Patient, side: int) -> tuple[Floats, Box]:
+def lung_distance(
+    grid: Grid, patient: thorax.Patient, side: int, touching: bool = False
+) -> tuple[Floats, Box]:
     """Signed distance to one lung on the whole grid, 1000 where it cannot be."""
     ends = sorted((side * -6.0, side * 146.0))
     low = grid.world(np.array((ends[0], -100.0, -275.0)))
@@ -60,6 +62,9 @@ def lung_distance(grid: Grid, patient: thorax.Patient, side: int) -> tuple[Float
     distance[box] = field(
         grid, lambda x, y, z: thorax.lung(x, y, z, patient, side), box, 3.0
     ).full()
+    if touching:
+        meeting = field(grid, partial(thorax.junction, patient=patient, side=side), box, 3.0)
+        np.minimum(distance[box], meeting.full(), out=distance[box])
     return distance, box
 
 
@@ -77,13 +82,15 @@ def spread(
     return points[first]
 
 
-def build_lungs(grid: Grid, patient: thorax.Patient, rng: np.random.Generator) -> Lungs:
+def build_lungs(
+    grid: Grid, patient: thorax.Patient, rng: np.random.Generator, touching: bool = False
+) -> Lungs:
     """Shapes and trees of both lungs."""
     count = int(np.clip(1500 / grid.voxel_mm**1.5, 150, 1300))
     carina = grid.world(patient.placed(np.array(CARINA)))
     distance, boxes, blood, air, pipes = {}, {}, [], [], []
     for side in (RIGHT, LEFT):
-        distance[side], boxes[side] = lung_distance(grid, patient, side)
+        distance[side], boxes[side] = lung_distance(grid, patient, side, touching)
         hilum = np.array((side * 38.0, 4.0, -110.0 if side < 0 else -113.0))
         points = spread(grid, distance[side], boxes[side], count, rng)
         lobe = thorax.lobes(grid.standard(points), patient, side)

@@ -207,6 +207,13 @@ def lung(x: Floats, y: Floats, z: Floats, patient: Patient, side: int) -> Floats
     return np.maximum(shape, -side * x + 2.0)
 
 
+def junction(x: Floats, y: Floats, z: Floats, patient: Patient, side: int) -> Floats:
+    """The part of a lung that reaches the other one behind the sternum, where they touch."""
+    x, y, z = patient.warped(x, y, z)
+    recess = ellipsoid(x, y, z, (side * 12.0, -52.0, -92.0), (18.0, 13.0, 26.0))
+    return np.maximum(smooth_max(recess, cage(x, y, z) + 1.0, 3.0), 0.25 - side * x)
+
+
 def oblique_fissure(x: Floats, y: Floats, z: Floats, patient: Patient, side: int) -> Floats:
     """Signed distance to the major fissure, negative in the lower lobe."""
     x, y, z = patient.warped(x, y, z)

@@ -9,7 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vaemed.data.labels import AIRWAYS, LEFT_LUNG, RIGHT_LUNG
-from napari_vaemed.data.phantom_disease import paint_consolidation, paint_ground_glass
+from napari_vaemed.data.phantom_disease import (
+    paint_consolidation,
+    paint_effusion,
+    paint_emphysema,
+    paint_ground_glass,
+    paint_mass,
+)
 from napari_vaemed.data.phantom_fields import Floats, Grid, blurred, slabs
 from napari_vaemed.data.phantom_lungs import (
     LEFT,
@@ -51,8 +57,8 @@ class Phantom:
     nodules : uint16
         Voxels at least half filled by nodule ``label``.
     planted : tuple of PlantedNodule
-    ground_glass, consolidation : bool or None
-        Where there is such disease.
+    ground_glass, consolidation, effusion, mass, emphysema : bool or None
+        Where there is such disease; all but the effusion's fluid lie in a lung.
     vessels : bool
         Arteries and veins of the lungs, outside nodules.
     bones : bool
@@ -66,6 +72,9 @@ class Phantom:
     consolidation: NDArray[np.bool_] | None
     vessels: NDArray[np.bool_]
     bones: NDArray[np.bool_]
+    effusion: NDArray[np.bool_] | None = None
+    mass: NDArray[np.bool_] | None = None
+    emphysema: NDArray[np.bool_] | None = None
 
 
 def chest_phantom(
@@ -76,6 +85,10 @@ def chest_phantom(
     nodules: Sequence[NoduleSpec] | None = None,
     ground_glass: bool = False,
     consolidation: bool = False,
+    effusion: bool = False,
+    mass: bool = False,
+    emphysema: bool = False,
+    touching: bool = False,
     contrast: bool = False,
     noise_hu: float = 20.0,
 ) -> Phantom:
@@ -88,6 +101,10 @@ def chest_phantom(
             nodules=nodules,
             ground_glass=ground_glass,
             consolidation=consolidation,
+            effusion=effusion,
+            mass=mass,
+            emphysema=emphysema,
+            touching=touching,
             contrast=contrast,
             noise_hu=noise_hu,
         )
@@ -102,6 +119,10 @@ def making_chest_phantom(
     nodules: Sequence[NoduleSpec] | None = None,
     ground_glass: bool = False,
     consolidation: bool = False,
+    effusion: bool = False,
+    mass: bool = False,
+    emphysema: bool = False,
+    touching: bool = False,
     contrast: bool = False,
     noise_hu: float = 20.0,
 ) -> Work[Phantom]:
@@ -119,6 +140,14 @@ def making_chest_phantom(
         Add patchy peripheral ground glass in both lungs, as in COVID-19.
     consolidation : bool
         Add a consolidated segment with air bronchograms, as in bacterial pneumonia.
+    effusion : bool
+        Add fluid behind one lung, with collapsed lung at it.
+    mass : bool
+        Add a mass of 55 to 80 mm at the wall of a lung.
+    emphysema : bool
+        Make the lungs darker and full of holes, most at their tops.
+    touching : bool
+        Let the lungs meet behind the sternum, with nothing but pleura between them.
     contrast : bool
         Give the blood of heart, great vessels and lung vessels contrast medium.
     noise_hu : float
@@ -142,13 +171,18 @@ def making_chest_phantom(
     yield Progress("Bones", 2, 6)
     bones = paint_skeleton(hu, grid, patient, body)
     yield Progress("Lungs", 3, 6)
-    lungs = build_lungs(grid, patient, tree)
+    lungs = build_lungs(grid, patient, tree, touching)
     paint_parenchyma(hu, grid, patient, lungs, body)
+    late = np.random.default_rng((seed, 2))
+    holes = paint_emphysema(hu, grid, lungs, late) if emphysema else None
     haze = paint_ground_glass(hu, grid, lungs, spots) if ground_glass else None
     dense = paint_consolidation(hu, grid, patient, lungs, spots) if consolidation else None
     vessels, windpipe = paint_trees(hu, grid, lungs, CONTRAST_HU if contrast else BLOOD_HU)
+    fluid = paint_effusion(hu, grid, lungs, late) if effusion else None
+    tumour = paint_mass(hu, grid, lungs, late) if mass else None
     yield Progress("Nodules", 4, 6)
-    found, planted = plant_all(hu, grid, specs, lungs, dense, np.random.default_rng((seed, 1)))
+    hidden = [mask for mask in (dense, tumour) if mask is not None]
+    found, planted = plant_all(hu, grid, specs, lungs, hidden, np.random.default_rng((seed, 1)))
     yield Progress("Noise", 5, 6)
     return Phantom(
         Volume(
@@ -162,8 +196,11 @@ def making_chest_phantom(
         planted,
         haze,
         dense,
-        vessels & (found == 0),
+        vessels & (found == 0) & (True if fluid is None else ~fluid),
         bones,
+        fluid,
+        tumour,
+        holes,
     )
 
 
@@ -172,7 +209,7 @@ def plant_all(
     grid: Grid,
     specs: Sequence[NoduleSpec],
     lungs: Lungs,
-    dense: NDArray[np.bool_] | None,
+    dense: Sequence[NDArray[np.bool_]],
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.uint16], tuple[PlantedNodule, ...]]:
     """Plant every nodule in ``hu`` in place; gives the label map and the truth.
@@ -181,8 +218,8 @@ def plant_all(
     """
     labels = np.zeros(grid.shape, np.uint16)
     room = lungs.distance
-    if dense is not None:
-        room = {side: np.where(dense, np.float32(1), lung) for side, lung in room.items()}
+    for mask in dense:
+        room = {side: np.where(mask, np.float32(1), lung) for side, lung in room.items()}
     centres = place(specs, room, grid, lungs.vessels, rng)
     planted = []
     for label, (spec, centre) in enumerate(zip(specs, centres, strict=True), 1):

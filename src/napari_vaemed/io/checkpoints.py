@@ -16,7 +16,7 @@ from safetensors.torch import load, save
 from torch import nn
 
 from napari_vaemed.io.atomic import replacing
-from napari_vaemed.models import SEGMENTERS, SLICE_CLASSIFIERS, VAES
+from napari_vaemed.models import LUNG_SEGMENTERS, SEGMENTERS, SLICE_CLASSIFIERS, VAES
 from napari_vaemed.models.device import choose_device
 from napari_vaemed.training.fit import State
 
@@ -157,7 +157,8 @@ def _read_about(path: Path) -> dict[str, Any]:
 
 
 def _build(name: str, arguments: Mapping[str, Any], path: Path) -> nn.Module:
-    classes = {cls.__name__: cls for cls in (*VAES, *SLICE_CLASSIFIERS, *SEGMENTERS)}
+    known = (*VAES, *SLICE_CLASSIFIERS, *SEGMENTERS, *LUNG_SEGMENTERS)
+    classes = {cls.__name__: cls for cls in known}
     if name not in classes:
         raise ValueError(
             f"{path.name} holds a {name}; this version knows {', '.join(classes)}. Update the "

@@ -26,5 +26,10 @@ def shipped_click_net_path() -> Path:
     return _shipped("click_net.safetensors")
 
 
+def shipped_lung_net_path() -> Path:
+    """Where the shipped lung network lies."""
+    return _shipped("lung_net.safetensors")
+
+
 def _shipped(name: str) -> Path:
     return Path(str(files("napari_vaemed"))) / "weights" / name

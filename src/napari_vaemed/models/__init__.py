@@ -2,6 +2,7 @@
 
 from napari_vaemed.models.classifiers.resnet import SliceResNet
 from napari_vaemed.models.segmenters.click_net import ClickNet
+from napari_vaemed.models.segmenters.lung_net import LungNet
 from napari_vaemed.models.vae.gaussian import GaussianVAE
 
 VAES = (GaussianVAE,)
@@ -12,3 +13,6 @@ SLICE_CLASSIFIERS = (SliceResNet,)
 
 SEGMENTERS = (ClickNet,)
 """Every model that marks what is in the middle of a cube."""
+
+LUNG_SEGMENTERS = (LungNet,)
+"""Every model that marks the lungs in axial planes."""

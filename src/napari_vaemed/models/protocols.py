@@ -175,3 +175,38 @@ class ClickSegmenter(Protocol):
     ) -> Mapping[str, torch.Tensor]:
         """Weighted terms of the loss, as in `NoduleVAE`."""
         ...
+
+
+@dataclass(frozen=True, eq=False)
+class LungBatch:
+    """Axial planes to learn lungs from, all tensors on one device.
+
+    Parameters
+    ----------
+    hu : (n, 3, y, x) float
+        A plane between its neighbours, towards the feet first, in HU; samples of about 1.5 mm
+        (see `napari_vaemed.preprocessing.lung_planes`).
+    label : (n, y, x) int64
+        As `napari_vaemed.data.labels`, of the plane in the middle; 255 where it is not known.
+    """
+
+    hu: torch.Tensor
+    label: torch.Tensor
+
+
+@runtime_checkable
+class LungSegmenter(Protocol):
+    """Tells right lung, left lung and airways in axial planes; also a `torch.nn.Module`.
+
+    Constructor arguments as in `NoduleVAE`.
+    """
+
+    def forward(self, hu: torch.Tensor) -> torch.Tensor:
+        """Logits (n, 4, y, x) of outside and the three labels, of planes as in `LungBatch`."""
+        ...
+
+    def losses(
+        self, batch: LungBatch, *, progress: float, generator: torch.Generator
+    ) -> Mapping[str, torch.Tensor]:
+        """Weighted terms of the loss, as in `NoduleVAE`."""
+        ...

@@ -26,19 +26,26 @@ MADE = "made"
 """Key in a layer's own metadata that says what the plugin made it as."""
 PREVIEW = "3-D copy"
 """What 3-D shows of a CT is made as."""
+ENHANCED_SLICE = "Enhanced slice"
+ENHANCED = ("HE", "CLAHE", "HE + CLAHE", "Diffusion", ENHANCED_SLICE)
+"""What enhanced views of a CT are made as; they share its window."""
 
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """One nodule the user marked; ``label`` is its number, 1 for the first."""
+    """One nodule the user marked; ``label`` is its number, 1 for the first.
+
+    ``title`` is what the user calls it; empty for its number alone.
+    """
 
     label: int
     marked: Marked
+    title: str = ""
 
     @property
     def name(self) -> str:
         """What a person calls it."""
-        return f"Finding {self.label}"
+        return self.title or f"Finding {self.label}"
 
 
 class Numbered(Protocol):
@@ -117,6 +124,8 @@ class Case:
         Labels of `data.labels`.
     lung_ml : mapping or None
         Millilitres by side.
+    lungs_told : str
+        How they were found.
     made : dict
         Layers the plugin added for this CT, by what they are ("Lungs", "CLAHE", "Decoded", …).
     masks : dict
@@ -145,6 +154,7 @@ class Case:
     volume: Volume
     lungs: NDArray[np.uint8] | None = None
     lung_ml: dict[str, float] | None = None
+    lungs_told: str = ""
     history: History[Finding] = field(default_factory=History)
     selected: int | None = None
     made: dict[str, Layer] = field(default_factory=dict)
@@ -163,8 +173,8 @@ class Case:
 
     @property
     def in_hu(self) -> list[Layer]:
-        """The layers that show its slices in HU: the CT, and the CLAHE view when there is one."""
-        return [layer for layer in (self.layer, self.made.get("CLAHE")) if layer is not None]
+        """The layers that show its slices in HU: the CT, and the enhanced views of it."""
+        return [self.layer, *(self.made[what] for what in ENHANCED if what in self.made)]
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -8,6 +8,25 @@ from napari_vaemed.data.interval import Interval
 
 UNCONFIRMED = "this line is from memory and was not compared with the original"
 
+MODE_BUTTONS = (
+    ("new", "New", "A click marks a new finding"),
+    ("add", "Add", "Click or scribble on what the chosen finding lacks (else: Shift + click)"),
+    ("remove", "Remove", "Click or scribble on what does not belong to the chosen finding, such "
+     "as a vessel (else: Ctrl + click)"),
+    ("box", "Box", "Drag a box around a nodule: the chosen one is made to fit it, another one "
+     "becomes a finding"),
+)  # fmt: skip
+"""The modes of the Nodule tool, their buttons and what these are for."""
+
+MODE_HINTS = {
+    "new": "Click a nodule. A further click is a further finding; Shift + click adds to the chosen "
+           "one, Ctrl + click takes away.",
+    "add": "Click or scribble on what the chosen finding lacks.",
+    "remove": "Click or scribble on what does not belong to the chosen finding.",
+    "box": "Drag a box around a nodule.",
+}  # fmt: skip
+"""What to do in each."""
+
 
 def size_cells(measured: Measurement, bars: ErrorBars | None) -> tuple[str, ...]:
     """Longest, perpendicular, volume and mean HU, with half the interval's width once known."""

@@ -1,7 +1,8 @@
-"""Marking nodules: clicks, the brush, undo and redo, and the layers that show them."""
+"""Marking nodules: clicks, hints, the brush, undo and redo, and the layers that show them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -13,6 +14,7 @@ from napari_vaemed.plugin import work
 from napari_vaemed.plugin.cases import Case, Finding
 from napari_vaemed.plugin.jobs import Failure, Job
 from napari_vaemed.plugin.masks import drawn_mask, mask_layer, put_mask, shows
+from napari_vaemed.plugin.steps import Steps
 from napari_vaemed.plugin.theme import YELLOW
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from napari_vaemed.plugin.session import Session
 
 LANE, BARS_LANE = "click", "error bars"
+SPOT_MM, TRAIL_MM = 10.0, 1.5
+"""Of the ring where a click was, and of those that show a scribble or a box."""
 
 
 class Findings(QObject):
@@ -32,6 +36,7 @@ class Findings(QObject):
         self._syncing = False
         self._to_look_at: set[tuple[Case, int]] = set()
         self._asked: WeakSet[Any] = WeakSet()
+        self._steps = Steps()
 
     def click(self, voxel: Any) -> Job | None:
         """Mark the nodule at a voxel (z, y, x); the newest click wins."""
@@ -43,12 +48,32 @@ class Findings(QObject):
         session.say("nodule")
         task = partial(work.mark, case.volume, voxel, case.lungs)
         job = session.start(case, task, "Outlining the nodule", "click", LANE)
-        self._show_marker(case, voxel)
+        self.show_at(case, [voxel])
         job.returned.connect(partial(self._on_marked, case))
         job.failed.connect(partial(self._on_not_marked, case))
         job.ended.connect(partial(self._on_click_ended, case, job))
         session.answers.warm_up()
         return job
+
+    def hint(self, *, inside: Any = (), outside: Any = (), box: Any = None) -> None:
+        """Correct the chosen finding, or mark the nodule in a box when it is not the chosen one.
+
+        Parameters
+        ----------
+        inside, outside : (n, 3)
+            Voxels (z, y, x) that belong to it, or do not.
+        box : (2, 3), optional
+            Opposite corners of a box that holds all of it.
+        """
+        session, case = self._session, self._session.case
+        if case is None:
+            session.say("nodule", "Open a CT first.", "warning")
+        elif box is None and case.finding is None:
+            session.say("nodule", "There is nothing to correct yet. Click a nodule first.",
+                        "warning")  # fmt: skip
+        else:
+            session.say("nodule")
+            self._steps.take(partial(self._hint, case, case.selected, (inside, outside, box)))
 
     def select(self, label: int | None) -> None:
         """Speak of another finding, and go to its slice."""
@@ -77,17 +102,26 @@ class Findings(QObject):
         if case is not None:
             self._change(case, tuple(f for f in case.findings if f.label != label))
 
+    def put(self, case: Case, findings: tuple[Finding, ...]) -> None:
+        """Have these findings of a CT from now on; undo brings the former back."""
+        self._change(case, findings)
+
+    def restore(self, case: Case, findings: tuple[Finding, ...]) -> None:
+        """Have findings of an earlier sitting, with their error bars in ``case.bars``."""
+        self._asked.update(f.marked for f in findings if f.marked in case.bars)
+        if case.findings:
+            self._change(case, (*case.findings, *findings))
+        else:
+            case.history.now = findings
+            self._sync(case)
+
     def undo(self) -> None:
-        """Take back the last change."""
-        if self._session.case is not None:
-            self._session.case.history.undo()
-            self._sync(self._session.case)
+        """Take back the last change, once those before it are made."""
+        self._steps.take(partial(self._move, "undo"))
 
     def redo(self) -> None:
         """Do again what was taken back."""
-        if self._session.case is not None:
-            self._session.case.history.redo()
-            self._sync(self._session.case)
+        self._steps.take(partial(self._move, "redo"))
 
     def brush(self, on: bool) -> None:
         """Make the chosen finding's layer active and ready to draw on, or put the brush away."""
@@ -99,9 +133,12 @@ class Findings(QObject):
         layer.mode = "paint" if on else "pan_zoom"
         session.viewer.layers.selection.active = layer if on else case.layer
 
-    def measure_errors(self) -> None:
-        """Find the error bars of the findings that have none yet, behind."""
-        session, case = self._session, self._session.case
+    def measure_errors(self, case: Case | None = None) -> None:
+        """Find the error bars of the findings of a CT that have none yet, behind.
+
+        Of the CT spoken of, unless another is named.
+        """
+        session, case = self._session, case or self._session.case
         if case is None:
             return
         for finding in case.findings:
@@ -113,6 +150,7 @@ class Findings(QObject):
             job = session.start(case, task, title, what, BARS_LANE, quiet=True)
             job.returned.connect(partial(self._on_bars, case, finding.marked))
             job.failed.connect(partial(session.fail, "nodule", f"{finding.name}: no error bars"))
+            job.cancelled.connect(partial(self._asked.discard, finding.marked))
 
     def answer(self, key: str, value: Any, about: str) -> None:
         """Note an answer to a guideline's question about the patient or the chosen nodule."""
@@ -144,18 +182,62 @@ class Findings(QObject):
         case.selected = finding.label
         self._change(case, (*case.findings, finding))
 
+    def _hint(self, case: Case, label: int | None, hints: tuple[Any, Any, Any]) -> Job | None:
+        """Begin to correct a finding as it is by now, unless it has gone."""
+        finding = next((f for f in case.findings if f.label == label), None)
+        inside, outside, box = hints
+        if box is not None:
+            box = np.asarray(box, float)
+            if finding is not None and not _holds(box, finding, case):
+                finding = None
+        elif finding is None:
+            return None
+        marked = None if finding is None else finding.marked
+        task = partial(work.amend, case.volume, marked, inside, outside, box, case.lungs)
+        title = "Outlining the nodule" if finding is None else f"Correcting {finding.name}"
+        job = self._session.start(case, task, title, "hint", LANE)
+        if finding is None:
+            job.returned.connect(partial(self._on_marked, case))
+            job.failed.connect(partial(self._on_not_marked, case))
+        else:
+            job.returned.connect(partial(self._on_corrected, case, finding))
+            job.failed.connect(partial(self._session.fail, "nodule", "Not corrected"))
+        job.ended.connect(partial(self._on_click_ended, case, job))
+        return job
+
+    def _on_corrected(self, case: Case, before: Finding, marked: Any) -> None:
+        self._on_measured(case, before.label, marked)
+        now, old = (m.measurement.partial_volume_mm3 for m in (marked, before.marked))
+        changed = f"{now - old:+.0f} mm³, now {now:.0f}"
+        same = marked.mask.same_as(before.marked.mask)
+        said = "it was so already" if same else f"{changed}. Ctrl+Z takes it back"
+        self._session.say("nodule", f"{before.name}: {said}.")
+
+    def _move(self, way: str) -> None:
+        """Go one step along the history."""
+        case = self._session.case
+        if case is not None:
+            getattr(case.history, way)()
+            self._sync(case)
+
     def _on_not_marked(self, case: Case, failure: Failure) -> None:
         if type(failure.error).__name__ == "NoNodule":  # its module is imported by the job only
             self._session.say("nodule", failure.text, "warning")
         else:
             self._session.fail("nodule", "The nodule could not be outlined", failure)
 
-    def _change(self, case: Case, findings: tuple[Finding, ...]) -> None:
+    def _change(self, case: Case, findings: tuple[Finding, ...], drawn: int | None = None) -> None:
         case.history.change(findings)
-        self._sync(case)
+        self._sync(case, drawn)
 
-    def _sync(self, case: Case) -> None:
-        """Make the layers show the findings as they are now."""
+    def _sync(self, case: Case, drawn: int | None = None) -> None:
+        """Make the layers show the findings as they are now.
+
+        Parameters
+        ----------
+        drawn : int or None
+            Whose layer was drawn on: it shows that, or what has been drawn since.
+        """
         wanted = {finding.label: finding for finding in case.findings}
         if case.selected not in wanted:
             case.selected = max(wanted, default=None)
@@ -164,7 +246,8 @@ class Findings(QObject):
             for label in [n for n in case.masks if n not in wanted]:
                 self._remove(case.masks.pop(label))
             for finding in wanted.values():
-                self._sync_mask(case, finding)
+                if finding.label != drawn or drawn not in case.masks:
+                    self._sync_mask(case, finding)
         finally:
             self._syncing = False
         self._session.findings_changed.emit()
@@ -182,6 +265,13 @@ class Findings(QObject):
         # A stroke is told before it is written, and napari's own undo only as new data.
         for changed in (layer.events.paint, layer.events.set_data):
             changed.connect(lambda _: self._look_soon(case, finding.label))
+        for each in (layer, case.layer):
+            self._bind_undo(each)
+
+    def _bind_undo(self, layer: Layer) -> None:
+        """Clicks, hints and strokes are taken back in one order, not by the layer's own."""
+        layer.bind_key("Control-Z", lambda _: self.undo(), overwrite=True)
+        layer.bind_key("Control-Shift-Z", lambda _: self.redo(), overwrite=True)
 
     def _remove(self, layer: Layer) -> None:
         if layer in self._session.viewer.layers:
@@ -204,46 +294,67 @@ class Findings(QObject):
             text = f"{finding.name} has no voxels left. Draw again, undo, or remove it."
             self._session.say("nodule", text, "warning")
             return
+        self._steps.take(partial(self._measure_drawn, case, finding, mask))
+
+    def _measure_drawn(self, case: Case, finding: Finding, mask: Any) -> Job | None:
+        """Take a stroke as a step, unless the finding has gone."""
+        label = finding.label
+        if all(f.label != label for f in case.findings):
+            return None
         for known in case.history.ever:
             if known.label == label and known.marked.mask.same_as(mask):
-                self._on_measured(case, label, known.marked)  # a stroke was taken back
-                return
+                self._on_measured(case, label, known.marked, drawn=True)  # a stroke taken back
+                return None
         task = partial(work.measure, case.volume, mask, finding.marked.voxel, case.lungs)
         title = f"Measuring {finding.name}"
         job = self._session.start(case, task, title, f"measure {label}", LANE)
-        job.returned.connect(partial(self._on_measured, case, label))
+        job.returned.connect(partial(self._on_measured, case, label, drawn=True))
         what = f"{finding.name} cannot be measured"
         job.failed.connect(partial(self._session.fail, "nodule", what))
+        return job
 
     def _on_bars(self, case: Case, marked: Any, bars: Any) -> None:
         case.bars[marked] = bars
-        if case is self._session.case:
-            self._session.findings_changed.emit()
+        self._session.findings_changed.emit()
 
-    def _on_measured(self, case: Case, label: int, marked: Any) -> None:
-        new = Finding(label, marked)
+    def _on_measured(self, case: Case, label: int, marked: Any, *, drawn: bool = False) -> None:
         for old in (f.marked for f in case.findings if f.label == label):
             case.nodule_answers[marked] = case.nodule_answers.setdefault(old, {})
-        self._change(case, tuple(new if f.label == label else f for f in case.findings))
+        self._change(
+            case,
+            tuple(replace(f, marked=marked) if f.label == label else f for f in case.findings),
+            label if drawn else None,
+        )
 
-    def _show_marker(self, case: Case, voxel: Any) -> None:
-        at = np.array([case.world(voxel)])
+    def show_at(self, case: Case, voxels: Any) -> None:
+        """Show where a click, a scribble or a box (n, 3) was, until it is answered."""
+        at = np.array([case.world(voxel) for voxel in voxels]).reshape(-1, 3)
+        size = SPOT_MM if len(at) == 1 else TRAIL_MM
         marker = case.made.get("Marker")
         if marker is None:
             attributes = {
                 "name": "Click",
                 "face_color": "transparent",
                 "border_color": YELLOW,
-                "size": 10,
+                "size": size,
                 "symbol": "ring",
                 "units": "mm",
             }
             self._session.put_made(case, "Marker", (at, attributes, "points"))
         else:
             marker.data = at
+            marker.size = size
 
     def _on_click_ended(self, case: Case, job: Job) -> None:
         marker = case.made.get("Marker")
         newest = not self._session.jobs.has(job.channel)
         if marker is not None and newest and marker in self._session.viewer.layers:
             marker.data = np.empty((0, 3))
+
+
+def _holds(box: Any, finding: Finding, case: Case) -> bool:
+    """Whether a finding's centre lies in a box drawn on a slice of it."""
+    centre = case.volume.to_voxel(finding.marked.measurement.centre_mm)
+    low, high = np.sort(box, axis=0)
+    drawn = high - low > 1
+    return bool(((centre >= low) & (centre <= high))[drawn].all())

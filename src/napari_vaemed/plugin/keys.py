@@ -59,8 +59,10 @@ KEYS: tuple[Key, ...] = (
     *(_window_key(window) for window in WINDOWS),
     Key("Alt-0", "The window the CT was opened in", WINDOW, lambda s: s.windowing.reset()),
     Key("N", "Nodule tool on or off", FINDINGS, lambda s: s.tool.toggle()),
-    Key("J", "Previous finding", FINDINGS, lambda s: s.findings.step(-1)),
-    Key("K", "Next finding", FINDINGS, lambda s: s.findings.step(1)),
+    Key("J", "Previous finding of the list", FINDINGS, lambda s: s.finding_list.step(-1)),
+    Key("K", "Next finding of the list", FINDINGS, lambda s: s.finding_list.step(1)),
+    Key("Shift-N", "Take a label as a finding", FINDINGS, lambda s: s.finding_list.take_active()),
+    Key("Shift-H", "Hide or show the finding", FINDINGS, lambda s: s.finding_list.toggle_shown()),
     Key("G", "Grad-CAM of the slice on or off", FINDINGS, lambda s: s.where.toggle()),
     Key("Shift-D", "Line (distance) on or off", CALIPERS, lambda s: s.calipers.toggle("line")),
     Key("Shift-B", "Bidirectional", CALIPERS, lambda s: s.calipers.toggle("bidirectional")),
@@ -84,6 +86,8 @@ GESTURES: tuple[Gesture, ...] = (
     Gesture("Left drag", "Move the picture; in 3-D turn it (napari)", SLICES),
     Gesture("Left drag", "With a caliper tool: measure, on slices", CALIPERS),
     Gesture("Left click", "With the Nodule tool: mark a nodule, in 2-D and 3-D", FINDINGS),
+    Gesture("Shift/Ctrl-click", "With it: add to the finding, or take away", FINDINGS),
+    Gesture("Ctrl+Z", "Undo clicks and strokes; with Shift redo", FINDINGS),
 )
 """What the mouse does, napari's own where it belongs to reading."""
 

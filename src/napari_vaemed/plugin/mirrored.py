@@ -9,7 +9,6 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.layers import Image, Labels, Layer, Shapes
 from napari.utils.events import disconnect_events
 from napari.utils.events.event import WarningEmitter
@@ -18,6 +17,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_vaemed.plugin.caliper_layer import CALIPERS
 from napari_vaemed.plugin.cases import MADE, PREVIEW
+from napari_vaemed.plugin.redrawing import outline_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -211,18 +211,7 @@ class MirroredLabels(Labels):
     def _calculate_contour(
         self, labels: NDArray[Any], data_slice: tuple[slice, ...]
     ) -> NDArray[Any] | None:
-        """napari's own thin contour in a tenth of the time: where a neighbour is another label."""
-        if self.contour != 1 or labels.ndim != 2:
-            contour: NDArray[Any] | None = super()._calculate_contour(labels, data_slice)
-            return contour
-        labels = np.ascontiguousarray(labels)
-        edge = np.zeros(labels.shape, bool)
-        for axis in range(2):
-            here, there = np.moveaxis(edge, axis, 0), np.moveaxis(labels, axis, 0)
-            differs = there[1:] != there[:-1]
-            here[1:] |= differs
-            here[:-1] |= differs
-        return np.where(edge, labels, labels.dtype.type(self.colormap.background_value))[data_slice]
+        return outline_of(self, labels, data_slice)
 
     def block_history(self) -> AbstractContextManager[None]:
         """Group what is painted into one step of the main layer's history."""

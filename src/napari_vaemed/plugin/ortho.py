@@ -54,6 +54,7 @@ class ThreeViews(QObject):
         self._main_point: tuple[float, ...] = ()
         self._zoom: SharedZoom | None = None
         self._width, self._shrunk = 1, 1.0
+        self._turn = self._left = 0
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self._go)
@@ -246,16 +247,29 @@ class ThreeViews(QObject):
         self._later()
 
     def _later(self) -> None:
-        if (self.sides or self._lines) and not self._soon.isActive():
-            self._soon.start()
+        if self.sides or self._lines:
+            self._left = 1 + len(self.sides)
+            if not self._soon.isActive():
+                self._soon.start()
 
     def _go(self) -> None:
-        """Bring every canvas to the point, however often it has moved since the last time."""
-        for viewer in (self._session.viewer, *self.side_viewers):
-            axis = axis_across(viewer.dims)
-            if axis is not None and viewer.dims.point[axis] != self._point[axis]:
-                viewer.dims.set_point(axis, float(self._point[axis]))
+        """Bring the lines to the point, and of the canvases the one that has waited longest.
+
+        The others follow with the next frames: all in one would take two or three times as long,
+        and nothing on the screen would move meanwhile.
+        """
         self._move_lines()
+        canvases = [viewer.dims for viewer in (self._session.viewer, *self.side_viewers)]
+        while self._left > 0:
+            self._left -= 1
+            self._turn = (self._turn + 1) % len(canvases)
+            dims = canvases[self._turn]
+            axis = axis_across(dims)
+            if axis is not None and dims.point[axis] != self._point[axis]:
+                dims.set_point(axis, float(self._point[axis]))
+                break
+        if self._left > 0:
+            self._soon.start()
 
     def _move_lines(self) -> None:
         for lines, _ in self._lines.values():

@@ -22,12 +22,15 @@ class Preferences:
         How many nearest nodules to show.
     keep_identity : bool
         Whether a DICOM export carries the patient's name, birth date and accession number.
+    keep_findings : bool
+        Whether findings are kept between sittings, in the user's own folder.
     """
 
     device: str = "auto"
     lidc_folder: Path | None = None
     neighbours: int = 10
     keep_identity: bool = False
+    keep_findings: bool = True
 
 
 def preferences() -> Preferences:
@@ -40,7 +43,11 @@ def preferences() -> Preferences:
         return Preferences()
     folder = stored.lidc_folder.strip()
     return Preferences(
-        stored.device, Path(folder) if folder else None, stored.neighbours, stored.keep_identity
+        stored.device,
+        Path(folder) if folder else None,
+        stored.neighbours,
+        stored.keep_identity,
+        stored.keep_findings,
     )
 
 

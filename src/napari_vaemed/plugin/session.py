@@ -13,10 +13,14 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.plugin import work
 from napari_vaemed.plugin.answers import Answers
+from napari_vaemed.plugin.caliper_leftovers import CaliperLeftovers
 from napari_vaemed.plugin.calipers import Calipers
 from napari_vaemed.plugin.cases import MADE, Case
 from napari_vaemed.plugin.corner import CornerText
 from napari_vaemed.plugin.dropping import Dropping
+from napari_vaemed.plugin.enhance import Enhance
+from napari_vaemed.plugin.finding_keeper import FindingKeeper
+from napari_vaemed.plugin.finding_list import FindingList
 from napari_vaemed.plugin.findings import Findings
 from napari_vaemed.plugin.jobs import Failure, Job, Jobs
 from napari_vaemed.plugin.keys import bind_keys
@@ -25,6 +29,9 @@ from napari_vaemed.plugin.mask_desk import MaskDesk
 from napari_vaemed.plugin.opening import Opening
 from napari_vaemed.plugin.ortho import ThreeViews
 from napari_vaemed.plugin.patches import Patches
+from napari_vaemed.plugin.preferences import preferences
+from napari_vaemed.plugin.prior import Prior
+from napari_vaemed.plugin.redrawing import Redrawing
 from napari_vaemed.plugin.scrolling import Scrolling
 from napari_vaemed.plugin.slab import Slab
 from napari_vaemed.plugin.slice_view import SliceView
@@ -73,6 +80,8 @@ class Session(QObject):
         self.case: Case | None = None
         self.waiting: Layer | None = None
         self.messages: dict[str, Message] = {}
+        self.lung_method = work.LUNG_METHODS[0]
+        self.lung_weights: Path | None = None
         self._inserting = False
         self.findings = Findings(self)
         self.answers = Answers(self)
@@ -81,6 +90,7 @@ class Session(QObject):
         self.dropping = Dropping(self)
         for layer in [*viewer.layers, viewer.layers.selection.active]:
             self.follow(layer)
+        self.redrawing = Redrawing(self)
         self.patches = Patches(self)
         self.three_views = ThreeViews(self)  # before the views: it closes before 3-D is fitted
         self.views = Views(self)
@@ -88,10 +98,15 @@ class Session(QObject):
         self.where = Where(self)
         self.tool = NoduleTool(self)
         self.calipers = Calipers(self)
+        self.caliper_leftovers = CaliperLeftovers(self)
         self.windowing = Windowing(self)
         self.scrolling = Scrolling(self)
         self.slab = Slab(self)
         self.mask_desk = MaskDesk(self)
+        self.enhance = Enhance(self)
+        self.prior = Prior(self)
+        self.finding_list = FindingList(self)
+        self.finding_keeper = FindingKeeper(self)
         self.corner = CornerText(self, viewer, canvas_of(viewer))
         bind_keys(self)
         viewer.layers.events.inserted.connect(self._on_inserted)
@@ -110,7 +125,7 @@ class Session(QObject):
     def busy(self) -> bool:
         """Whether anything is being worked on, or still to be drawn."""
         waiting = self.patches.adding or self.where.waiting or self.calipers.waiting
-        waiting = waiting or self.three_views.waiting
+        waiting = waiting or self.three_views.waiting or self.finding_keeper.waiting
         return bool(self.jobs.running) or waiting
 
     def close(self) -> None:
@@ -213,7 +228,7 @@ class Session(QObject):
             self.follow(event.value)
 
     def _on_active(self, event: Any) -> None:
-        if event.value is not None:
+        if event.value is not None and not self._inserting:
             self.follow(event.value)
 
     # Lungs and CLAHE
@@ -235,7 +250,8 @@ class Session(QObject):
         for job in self.jobs.running:
             if job.channel == ("lungs", case):
                 return job
-        job = self.start(case, partial(work.lungs, case.volume), "Finding the lungs", "lungs")
+        how = (self.lung_method, self.lung_weights, preferences().device)
+        job = self.start(case, partial(work.lungs, case.volume, *how), "Finding the lungs", "lungs")
         job.returned.connect(partial(self._on_lungs, case))
         job.failed.connect(partial(self.fail, "lungs", "No lungs"))
         return job
@@ -260,7 +276,7 @@ class Session(QObject):
         )
 
     def _on_lungs(self, case: Case, found: work.Lungs) -> None:
-        case.lungs, case.lung_ml = found.labels, found.ml
+        case.lungs, case.lung_ml, case.lungs_told = found.labels, found.ml, found.told
         self.views.put_outlined(case, "Lungs", found.layer)
         self.lungs_changed.emit()
         self.answers.warm_up()

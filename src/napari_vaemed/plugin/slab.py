@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
+from napari_vaemed.preprocessing.slabs import MEAN, MINIP, MIP, slices_beyond
+
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
     from napari_vaemed.plugin.cases import Case
     from napari_vaemed.plugin.session import Session
 
-KINDS = {"MIP": "max", "MinIP": "min", "Mean": "mean"}
+KINDS = {MIP: "max", MINIP: "min", MEAN: "mean"}
 """What readers call a slab, and napari's name for its projection."""
 WHOLE = 0.9
 """Part of a slice added behind: napari leaves out a slice that its margin only just reaches."""
@@ -53,7 +55,7 @@ class Slab(QObject):
         case = self._session.case
         if case is None:
             return 0
-        return int(self.thickness_mm / 2 / float(case.layer.scale[axis]) + 1e-6)
+        return slices_beyond(self.thickness_mm, float(case.layer.scale[axis]))
 
     def show(self) -> None:
         """Make all canvases and the CT's layers show the slab as it is set."""

@@ -9,16 +9,18 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QCoreApplication, QEvent, QObject, QTimer, Signal
 
 from napari_vaemed.data.finding import NoduleMask
 from napari_vaemed.plugin import work
 from napari_vaemed.plugin.cases import PREVIEW
 from napari_vaemed.plugin.layers import patient_directions, placed_as
 from napari_vaemed.plugin.letters import EdgeLetters, put_upright
+from napari_vaemed.plugin.workspace import qt_viewer_of
 
 if TYPE_CHECKING:
     from napari.layers import Layer
+    from napari.qt import QtViewer
 
     from napari_vaemed.plugin.cases import Case
     from napari_vaemed.plugin.layers import LayerData
@@ -178,6 +180,7 @@ class Views(QObject):
 
     def _on_ndisplay(self, event: Any = None) -> None:
         viewer = self._session.viewer
+        self._hold_canvas()
         if viewer.dims.ndisplay == 2:
             self._back_to_slices()
         elif self._session.case is not None:
@@ -187,6 +190,16 @@ class Views(QObject):
         self._on_axes()
         self._show_copy()
         self.cut_changed.emit()
+
+    def _hold_canvas(self) -> None:
+        """Draw nothing until the canvas has taken the room that the sliders leave it, or need.
+
+        Qt draws a canvas with every change of its size, and a volume takes half a second each.
+        """
+        main = qt_viewer_of(self._session.viewer)
+        if main is not None:
+            main.setUpdatesEnabled(False)
+            QTimer.singleShot(0, main, partial(_release, main))
 
     def _leave_slices(self) -> None:
         for case in self._session.cases.values():
@@ -233,7 +246,7 @@ class Views(QObject):
             return
         self._hide_copies(but=case)
         if PREVIEW in case.made and cut.same_as(self._shown.get(case)):
-            case.made[PREVIEW].visible = True
+            self._show_again(case.made[PREVIEW])
         elif (copy := self._copy_of(case, cut)) is not None:
             self._put_copy(case, copy)
         else:
@@ -265,17 +278,32 @@ class Views(QObject):
     def _put_copy(self, case: Case, copy: Copy) -> None:
         viewer, first = self._session.viewer, case not in self._shown
         data, attributes, kind = copy.layer_data
-        place = {"affine": placed_as(case.layer, case.volume), "visible": True}
-        layer = self._session.put_made(
-            case, PREVIEW, (data, {**attributes, **place}, kind), low=True
-        )
+        attributes = {**attributes, "affine": placed_as(case.layer, case.volume), "visible": True}
+        layer = case.made.get(PREVIEW)
+        if layer is None:
+            layer = self._session.put_made(case, PREVIEW, (data, attributes, kind), low=True)
+        else:  # a new layer would have its shaders compiled anew
+            layer.data = data
+            for name, value in attributes.items():
+                setattr(layer, name, value)
         self._shown[case] = copy.cut
         if first:
             viewer.scene.camera.angles = FRONTAL
         viewer.fit_to_view(layers=[layer])
         self.cut_changed.emit()
 
+    def _show_again(self, layer: Layer) -> None:
+        if not layer.visible:  # slices had the camera meanwhile
+            layer.visible = True
+            self._session.viewer.fit_to_view(layers=[layer])
+
     def _hide_copies(self, but: Case | None = None) -> None:
         for case in self._session.cases.values():
             if case is not but and PREVIEW in case.made:
                 case.made[PREVIEW].visible = False
+
+
+def _release(main: QtViewer) -> None:
+    """Let napari's canvas and sliders be drawn again, at their new sizes."""
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
+    main.setUpdatesEnabled(True)

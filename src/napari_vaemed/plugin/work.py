@@ -25,6 +25,7 @@ from napari_vaemed.plugin.layers import (
 )
 from napari_vaemed.plugin.masks import boxed
 from napari_vaemed.plugin.theme import LUNG_COLOURS
+from napari_vaemed.workflow.lungs import LUNG_METHODS, THRESHOLD, find_lungs, told_of
 
 if TYPE_CHECKING:
     from napari_vaemed.io.series import Series
@@ -37,11 +38,12 @@ FIRST_SLICE_S = 2.0
 
 @dataclass(frozen=True, eq=False)
 class Lungs:
-    """A lung mask, its volumes in ml by side, and the layer that shows it."""
+    """A lung mask, its volumes in ml by side, the layer that shows it, and where it comes from."""
 
     labels: NDArray[np.uint8]
     ml: dict[str, float]
     layer: LayerData
+    told: str = ""
 
 
 def get_ready() -> None:
@@ -125,25 +127,33 @@ def sample() -> Work[list[LayerData]]:
     return (yield from making_chest())
 
 
-def lungs(volume: Volume) -> Work[Lungs]:
-    """Find right lung, left lung and airways."""
+def lungs(
+    volume: Volume,
+    method: str = LUNG_METHODS[0],
+    weights: Path | None = None,
+    device: str = "auto",
+) -> Work[Lungs]:
+    """Find right lung, left lung and airways; by one of `workflow.lungs.LUNG_METHODS`."""
     yield Progress("Finding the lungs")
     from napari.utils.colormaps import DirectLabelColormap
 
-    from napari_vaemed.segmentation.lungs import lung_ml, segment_lungs
+    if method != THRESHOLD:
+        examine()  # torch comes in by its one door
+    from napari_vaemed.segmentation.lungs import lung_ml
 
-    labels = yield from segment_lungs(volume)
+    labels = yield from find_lungs(volume, method, weights=weights, device=device)
     colours: dict[Any, Any] = {None: "transparent", **LUNG_COLOURS}
     layer = labels_to_layer(
         labels, volume, "Lungs", opacity=0.8, colormap=DirectLabelColormap(color_dict=colours)
     )
-    return Lungs(labels, lung_ml(labels, volume.spacing), layer)
+    told = told_of(method, weights, device)
+    return Lungs(labels, lung_ml(labels, volume.spacing), layer, told)
 
 
 def enhance(volume: Volume) -> Work[LayerData]:
     """Make the CLAHE view."""
     yield Progress("CLAHE")
-    from napari_vaemed.preprocessing.intensity import clahe
+    from napari_vaemed.preprocessing.clahe import clahe
 
     hu = yield from clahe(volume)
     data, attributes, kind = volume_to_layer(replace(volume, hu=hu), name="CLAHE")
@@ -172,6 +182,24 @@ def mark(
 ) -> Marked:
     """Outline and measure the nodule at a voxel (z, y, x)."""
     return examine().mark(volume, voxel, lung_labels)
+
+
+def amend(
+    volume: Volume,
+    marked: Marked | None,
+    inside: NDArray[np.float64],
+    outside: NDArray[np.float64],
+    box: NDArray[np.float64] | None,
+    lung_labels: NDArray[np.uint8] | None,
+) -> Marked:
+    """Correct a marked nodule by hints, or mark the one in a box; voxels (n, 3), corners (2, 3)."""
+    workflow = examine()
+    from napari_vaemed.segmentation.refine import Hints
+
+    hints = Hints.of(inside, outside, box)
+    if marked is None and box is not None:
+        marked = workflow.mark(volume, box.mean(axis=0), lung_labels)
+    return workflow.amend(volume, marked, hints, lung_labels)
 
 
 def measure(

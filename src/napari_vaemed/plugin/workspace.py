@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from napari.qt import QtViewer
 
 PLUGIN = "napari-vaemed"
-DOCKS = ("CT", "Lungs", "Nodule", "Twins", "Latent", "Classify")
+DOCKS = ("CT", "Lungs", "Nodule", "Findings", "Twins", "Latent", "Classify")
 """Names of the docks, as in the manifest."""
 WIDTH = 400
 

@@ -18,6 +18,7 @@ from napari_vaemed.models.segmenters.click_net import COARSE_MM, LOOK_SHAPE, fit
 from napari_vaemed.preprocessing.geometry import Grid, grid_around
 from napari_vaemed.preprocessing.patch import cut_patch
 from napari_vaemed.segmentation.nodules import NoNodule, segment_nodule
+from napari_vaemed.segmentation.refine import Belief
 
 SNAP_MM = 3.0
 MOST_LOOKS = 3
@@ -147,7 +148,7 @@ def sights_of(net: nn.Module, volume: Volume, centre_mm: NDArray[np.float64]) ->
         if not piece.any():
             break
         diameter = (6 / np.pi * piece.sum()) ** (1 / 3) * last.step
-        step = min(fitting_step(diameter), max(FINE_ENOUGH_MM, diameter / MOST_ACROSS))
+        step = _step_for(diameter)
         if len(sights) > 1 and 1 / SAME_SCALE < step / last.step < SAME_SCALE:
             break
         middle = last.grid.matrix @ np.argwhere(piece).mean(axis=0) + last.grid.offset
@@ -163,15 +164,7 @@ def mask_of(volume: Volume, sight: Sight) -> NoduleMask:
     at = (sight.grid.matrix @ corners).T + sight.grid.offset
     low = np.floor(at.min(axis=0)).astype(int).clip(0)
     high = np.minimum(np.ceil(at.max(axis=0)).astype(int) + 1, volume.shape)
-    back = np.linalg.inv(sight.grid.matrix)
-    logits = ndimage.affine_transform(
-        np.where(zone, sight.logits, FAR_FROM_IT),
-        back,
-        offset=back @ (low - sight.grid.offset),
-        output_shape=tuple(high - low),
-        order=1,
-        mode="nearest",
-    )
+    logits = _on_scan(np.where(zone, sight.logits, FAR_FROM_IT), sight.grid, low, high)
     pieces, count = ndimage.label(logits > _level(logits))
     if count == 0:
         raise NoNodule("No nodule here: what is dense is smaller than the scan's voxels.")
@@ -179,6 +172,46 @@ def mask_of(volume: Volume, sight: Sight) -> NoduleMask:
     mask = NoduleMask.of(ndimage.binary_fill_holes(largest))
     z, y, x = (int(a) + b for a, b in zip(low, mask.start, strict=True))
     return NoduleMask(mask.voxels, (z, y, x))
+
+
+def belief_about(net: nn.Module, volume: Volume, mask: NoduleMask) -> Belief:
+    """What the network says of a nodule's surroundings, whatever its mask: for `refine`."""
+    index = np.argwhere(mask.voxels)
+    diameter = (6 / np.pi * len(index) * volume.voxel_mm3) ** (1 / 3)
+    centre = volume.to_world(index.mean(axis=0) + mask.start)
+    sight = look(net, volume, centre, _step_for(diameter))
+
+    def believed(where: tuple[slice, slice, slice]) -> NDArray[np.float32]:
+        low, high = (np.array([getattr(w, end) for w in where]) for end in ("start", "stop"))
+        return _on_scan(sight.logits, sight.grid, low, high, beyond=np.nan)
+
+    return believed
+
+
+def _step_for(diameter_mm: float) -> float:
+    """Millimetres between the samples of a fitting look."""
+    return min(fitting_step(diameter_mm), max(FINE_ENOUGH_MM, diameter_mm / MOST_ACROSS))
+
+
+def _on_scan(
+    samples: NDArray[np.float32],
+    grid: Grid,
+    low: NDArray[np.int_],
+    high: NDArray[np.int_],
+    beyond: float | None = None,
+) -> NDArray[np.float32]:
+    """Samples of a grid at the scan's voxels low … high - 1; beyond it the nearest, or a value."""
+    back = np.linalg.inv(grid.matrix)
+    on_scan: NDArray[np.float32] = ndimage.affine_transform(
+        samples,
+        back,
+        offset=back @ (low - grid.offset),
+        output_shape=tuple(high - low),
+        order=1,
+        mode="nearest" if beyond is None else "constant",
+        cval=beyond or 0.0,
+    )
+    return on_scan
 
 
 def _level(logits: NDArray[np.float32]) -> float:

@@ -17,8 +17,20 @@ from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.preprocessing.body import surrounded_by_body
 from napari_vaemed.segmentation.airways import find_trachea, grow_airways
-from napari_vaemed.segmentation.cells import Cells, survey, to_cells
-from napari_vaemed.segmentation.morphology import WORD, Box, PackedMask, close, grow_apart, spread
+from napari_vaemed.segmentation.cells import Cells, survey
+from napari_vaemed.segmentation.morphology import (
+    CROSS,
+    WORD,
+    Box,
+    Factors,
+    PackedMask,
+    close,
+    dilate,
+    grow_apart,
+    in_slabs,
+    label,
+    spread,
+)
 from napari_vaemed.segmentation.sides import right_and_left
 
 PARENCHYMA_HU = (-955.0, -450.0)
@@ -36,7 +48,7 @@ CLOSING_MM = 8.0
 """Radius of the ball that cannot enter: vessels and nodules at the wall narrower than twice
 this come back into the lung."""
 
-CLOSING_SLICE_MM = 1.25
+CLOSING_STEP_MM = 1.25
 
 
 class NoLungs(ValueError):
@@ -63,22 +75,11 @@ def segment_lungs(volume: Volume) -> Work[NDArray[np.uint8]]:
     NoLungs
         When no lung is seen: another part of the body, not a CT, or not in Hounsfield units.
     """
-    yield Progress("Looking for air in the body", 0, 5)
-    air, cells = survey(volume)
-    inside = surrounded_by_body(cells.hu, cells.spacing)
-    yield Progress("Following the airways", 1, 5)
-    airways = _airways(volume, air, cells, inside)
-    yield Progress("Finding the lungs", 2, 5)
-    tubes = to_cells(airways, cells.factors)
-    right, left, elsewhere = _lung_cells(volume, cells, tubes)
-    yield Progress("Drawing the lungs' edges", 3, 5)
-    box = _around(right | left, cells, volume.shape, CLOSING_MM + REJOIN_MM)
-    right_air, left_air, rest = _aerated(cells, (right, left, elsewhere), air, airways, box)
-    both = grow_apart(right_air, left_air, rest, round(REJOIN_MM / min(volume.spacing[1:])))
+    aerated, airways, box, factors = yield from _aerated_lungs(volume)
     yield Progress("Taking in vessels and nodules", 4, 5)
     with ThreadPoolExecutor(2) as pool:
-        solid = list(pool.map(lambda side: _solid(side, cells, volume.spacing), both))
-    return _labels(both, solid, airways, box)
+        solid = list(pool.map(lambda side: _solid(side, factors, volume.spacing), aerated))
+    return _labels(aerated, solid, airways, box)
 
 
 def lung_ml(labels: NDArray[np.uint8], spacing: tuple[float, float, float]) -> dict[str, float]:
@@ -97,25 +98,40 @@ def lung_ml(labels: NDArray[np.uint8], spacing: tuple[float, float, float]) -> d
     }
 
 
+def _aerated_lungs(
+    volume: Volume,
+) -> Work[tuple[tuple[PackedMask, PackedMask], PackedMask, Box, Factors]]:
+    """Air of the right and of the left lung in a box, airways, the box, and voxels in a cell."""
+    yield Progress("Looking for air in the body", 0, 5)
+    air, cells = survey(volume)
+    inside = surrounded_by_body(cells.hu, cells.spacing)
+    yield Progress("Following the airways", 1, 5)
+    airways = _airways(volume, air, cells, inside)
+    yield Progress("Finding the lungs", 2, 5)
+    tubes = airways.in_blocks(cells.factors)
+    kinds = _lung_cells(volume, cells, inside, tubes)
+    yield Progress("Drawing the lungs' edges", 3, 5)
+    box = _around(kinds[0] | kinds[1], cells, volume.shape, CLOSING_MM + REJOIN_MM)
+    right, left, rest = _air_by_kind(cells, kinds, air, airways, box)
+    both = grow_apart(right, left, rest, round(REJOIN_MM / min(volume.spacing[1:])))
+    return both, airways, box, cells.factors
+
+
 def _airways(
     volume: Volume, air: PackedMask, cells: Cells, inside: NDArray[np.bool_]
 ) -> PackedMask:
-    found = PackedMask(
-        np.zeros((*volume.shape[:2], -(-volume.shape[2] // 64)), np.uint64), volume.shape[2]
-    )
+    found = PackedMask(np.zeros_like(air.words), air.width)
     trachea = find_trachea(cells.hu, cells.spacing, inside)
     if trachea is None:
         return found
-    box, tree = grow_airways(volume.hu, volume.spacing, trachea)
-    z, y, x = box
-    strip = np.zeros((*tree.shape[:2], volume.shape[2]), bool)
-    strip[..., x] = tree
-    found.words[z, y] = PackedMask.of(strip).words
-    return spread(found, air, 2)
+    (z, y), tree = grow_airways(volume.hu, volume.spacing, trachea)
+    near = PackedMask(air.words[z, y], air.width)
+    found.words[z, y] = spread(tree, near, 2).words
+    return found
 
 
 def _lung_cells(
-    volume: Volume, cells: Cells, tubes: NDArray[np.bool_]
+    volume: Volume, cells: Cells, inside: NDArray[np.bool_], tubes: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
     """Cells of the right lung, of the left lung, and cells that cannot be lung.
 
@@ -124,8 +140,11 @@ def _lung_cells(
     """
     found = []
     for cut_by_view in (False, True):
-        inside = surrounded_by_body(cells.hu, cells.spacing, cut_by_view=cut_by_view)
-        pieces, elsewhere = _lung_pieces(cells, inside, tubes)
+        if cut_by_view:
+            enclosed = surrounded_by_body(cells.hu, cells.spacing, cut_by_view=True)
+        else:
+            enclosed = inside
+        pieces, elsewhere = _lung_pieces(cells, enclosed, tubes)
         if pieces.any():
             middle = _scanner_middle(volume, cells)
             right, left = right_and_left(pieces, cells.hu, cells.spacing, middle)
@@ -133,7 +152,6 @@ def _lung_cells(
             if right.any() and left.any():
                 return found[-1]
     if not found:
-        inside = surrounded_by_body(cells.hu, cells.spacing)
         gas = np.count_nonzero(cells.air & inside) * cells.ml
         raise NoLungs(_nothing_found(_smallest_ml(cells), gas))
     return found[0]
@@ -147,17 +165,17 @@ def _lung_pieces(
     cells: Cells, inside: NDArray[np.bool_], airways: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     """Connected pieces of lung, numbered, and all cells that cannot be lung."""
-    cross = ndimage.generate_binary_structure(3, 1)
-    wall = ndimage.binary_dilation(airways, cross)
-    pieces, count = ndimage.label(cells.air & ~wall)
-    ml = np.bincount(pieces.ravel(), minlength=count + 1) * cells.ml
-    n = np.maximum(ml / cells.ml, 1)
-    enclosed = np.bincount(pieces[inside], minlength=count + 1) / n
-    large = np.flatnonzero((ml > _smallest_ml(cells)) & (enclosed > 0.6))
-    medians = {int(i): float(np.median(cells.hu[pieces == i])) for i in large if i}
-    lungs = [i for i, median in medians.items() if _is_parenchyma(median, float(ml[i]))]
-    lung = np.isin(np.arange(count + 1), lungs)
-    return np.where(lung[pieces], pieces, 0), cells.beyond | ((pieces > 0) & ~lung[pieces])
+    wall = dilate(PackedMask.of(airways), *CROSS).unpack()
+    pieces, sizes = label(cells.air & ~wall)
+    lungs = np.zeros(pieces.shape, np.int32)
+    boxes = ndimage.find_objects(pieces)
+    for i in np.flatnonzero(sizes * cells.ml > _smallest_ml(cells)):
+        box = boxes[i - 1]
+        piece = pieces[box] == i
+        enclosed = np.count_nonzero(piece & inside[box]) > 0.6 * sizes[i]
+        if enclosed and _is_parenchyma(float(np.median(cells.hu[box][piece])), sizes[i] * cells.ml):
+            lungs[box][piece] = i
+    return lungs, cells.beyond | ((pieces > 0) & (lungs == 0))
 
 
 def _scanner_middle(volume: Volume, cells: Cells) -> float | None:
@@ -191,7 +209,7 @@ def _around(
     return z, y, slice(x.start // WORD * WORD, min(-(-x.stop // WORD) * WORD, shape[2]))
 
 
-def _aerated(
+def _air_by_kind(
     cells: Cells,
     kinds: tuple[NDArray[np.bool_], ...],
     air: PackedMask,
@@ -204,53 +222,54 @@ def _aerated(
     rows = (slice(z.start // fz, -(-z.stop // fz)), slice(y.start // fy, -(-y.stop // fy)))
     shape = (z.stop - z.start, y.stop - y.start, air.width)
     right, left, elsewhere = (
-        PackedMask.of(cells.to_voxels(kind[rows], shape)).crop((slice(None), slice(None), x))
+        PackedMask.of_blocks(kind[rows], cells.factors, shape).crop((slice(None), slice(None), x))
         for kind in kinds
     )
     here, tubes = air.crop(box), airways.crop(box)
     return [right & here, left & here, here.without(elsewhere).without(tubes)]
 
 
-def _solid(side: PackedMask, cells: Cells, spacing: tuple[float, float, float]) -> PackedMask:
+def _solid(side: PackedMask, factors: Factors, spacing: tuple[float, float, float]) -> PackedMask:
     """One lung with its vessels and nodules: closed, and what is then walled in filled."""
     box = side.bounds(CLOSING_MM, spacing)
     aerated = side.crop(box)
-    closed = aerated | _close_thin_slices(aerated, spacing)
-    rest, count = ndimage.label(~to_cells(closed, cells.factors))
-    ml = np.bincount(rest.ravel(), minlength=count + 1) * cells.ml
-    hole = ml < LARGEST_FILLED_ML
-    hole[0] = False
+    closed = aerated | _closed(aerated, spacing)
+    rest, sizes = label(~closed.in_blocks(factors))
+    ml = sizes * float(np.prod(spacing) * np.prod(factors)) / 1000
+    hole = (sizes > 0) & (ml < LARGEST_FILLED_ML)
     for axis in range(3):
         hole[np.take(rest, (0, -1), axis=axis)] = False
     if hole.any():
-        shape = (closed.words.shape[0], closed.words.shape[1], closed.width)
-        core = PackedMask.of(cells.to_voxels(hole[rest], shape))
-        closed |= spread(core, ~closed, 2 * max(cells.factors))
+        shape = (*closed.words.shape[:2], closed.width)
+        core = PackedMask.of_blocks(hole[rest], factors, shape)
+        closed |= spread(core, ~closed, 2 * max(factors))
     return closed.placed(box, side)
 
 
-def _close_thin_slices(side: PackedMask, spacing: tuple[float, float, float]) -> PackedMask:
-    """Close, several thin slices at a time: what the ball covers grows with their number."""
-    together = max(1, round(CLOSING_SLICE_MM / spacing[0]))
-    depth = side.words.shape[0]
-    words = np.bitwise_and.reduceat(side.words, np.arange(0, depth, together), axis=0)
+def _closed(side: PackedMask, spacing: tuple[float, float, float]) -> PackedMask:
+    """Close, several thin slices and rows at a time: what the ball covers grows with both."""
+    fz, fy = (max(1, round(CLOSING_STEP_MM / s)) for s in spacing[:2])
+    depth, rows, _ = side.words.shape
+    words = np.bitwise_and.reduceat(side.words, np.arange(0, depth, fz), axis=0)
+    words = np.bitwise_and.reduceat(words, np.arange(0, rows, fy), axis=1)
     thick = PackedMask(words, side.width)
-    closed = close(thick, CLOSING_MM, (spacing[0] * together, spacing[1], spacing[2]))
-    return PackedMask(np.repeat(closed.words, together, axis=0)[:depth], side.width)
+    closed = close(thick, CLOSING_MM, (spacing[0] * fz, spacing[1] * fy, spacing[2])).words
+    words = np.repeat(np.repeat(closed, fy, axis=1)[:, :rows], fz, axis=0)[:depth]
+    return PackedMask(words, side.width)
 
 
 def _labels(
     aerated: tuple[PackedMask, PackedMask], solid: list[PackedMask], airways: PackedMask, box: Box
 ) -> NDArray[np.uint8]:
+    from napari_vaemed.segmentation.lung_kernels import draw_layers
+
     tubes = airways.crop(box)
-    right = solid[0].without(aerated[1]).without(tubes)
-    left = solid[1].without(right).without(tubes)
-    labels = airways.unpack().view(np.uint8)
-    labels *= np.uint8(AIRWAYS)
-    for side, label in ((right, RIGHT_LUNG), (left, LEFT_LUNG)):
-        part = side.unpack().view(np.uint8)
-        part *= np.uint8(label)
-        labels[box] |= part
+    right = solid[0].without(aerated[1]).without(tubes).placed(box, airways)
+    left = solid[1].without(tubes).placed(box, airways).without(right)
+    by_label = {RIGHT_LUNG: right.words, LEFT_LUNG: left.words, AIRWAYS: airways.words}
+    masks = by_label[1], by_label[2], by_label[3]
+    labels = np.empty((*airways.words.shape[:2], airways.width), np.uint8)
+    in_slabs(lambda first, last: draw_layers(masks, first, last, labels), len(labels))
     return labels
 
 

@@ -22,6 +22,9 @@ from napari_vaemed.segmentation.partial_volume import Filled, filled
 AROUND_MM = (8.0, 24.0, 72.0)
 """How far around a nodule its lung's border is looked for, nearer first."""
 
+STEPS_MM = (0.0, 1.0, 2.5)
+"""How finely, at each of these: a step is a whole number of voxels, one at least."""
+
 
 @dataclass(frozen=True, eq=False)
 class Diameters:
@@ -188,10 +191,14 @@ def _place(
 
     Airways inside the lung count as lung. A nodule at the wall may lie outside the labels in part.
     """
-    spacing = np.asarray(volume.spacing)
-    for margin in AROUND_MM:
-        box, inside = mask.around(volume.shape, np.ceil(margin / spacing).astype(int))
-        labels = lungs[box]
+    for margin, step in zip(AROUND_MM, STEPS_MM, strict=True):
+        every = np.maximum(np.rint(step / np.asarray(volume.spacing)), 1).astype(int)
+        spacing = np.asarray(volume.spacing) * every
+        box, inside = mask.around(volume.shape, np.ceil(margin / spacing).astype(int) * every)
+        thinned = tuple(slice(None, None, n) for n in every)
+        labels, inside = lungs[box][thinned], inside[thinned]
+        if not inside.any():  # between the steps
+            continue
         counts = [int((labels == side).sum()) for side in (RIGHT_LUNG, LEFT_LUNG)]
         if not any(counts):
             return None, None

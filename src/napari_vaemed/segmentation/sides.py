@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_vaemed.segmentation.morphology import PackedMask, erode, grow_apart
+from napari_vaemed.segmentation.morphology import PackedMask, erode, grow_apart, label
 
 APART_MM = 40.0
 """Centres of two lungs lie at least this far apart from side to side."""
@@ -44,9 +44,8 @@ def right_and_left(
     right, left : (z, y, x) bool
         One is empty when there is only one lung.
     """
-    numbers, sizes = np.unique(pieces[pieces > 0], return_counts=True)
-    order = np.argsort(-sizes)
-    parts = [pieces == numbers[i] for i in order]
+    sizes = np.bincount(pieces.ravel())[1:]
+    parts = [pieces == i + 1 for i in np.argsort(-sizes)[: np.count_nonzero(sizes)]]
     if len(parts) == 1 or not _are_two_lungs(parts[0], parts[1], spacing[2]):
         parts[:1] = _cut_in_two(parts[0], spacing) or parts[:1]
     middle = _middle(parts, hu, spacing[2], scanner_middle)
@@ -83,8 +82,7 @@ def _are_two_lungs(one: NDArray[np.bool_], other: NDArray[np.bool_], spacing_x: 
 
 
 def _centre_x(mask: NDArray[np.bool_]) -> float:
-    columns = mask.sum(axis=(0, 1))
-    return float(columns @ np.arange(len(columns)) / columns.sum())
+    return float((np.flatnonzero(mask) % mask.shape[2]).mean())
 
 
 def _cut_in_two(
@@ -99,12 +97,11 @@ def _cut_in_two(
     whole = PackedMask.of(piece[box])
     radius = max(spacing)
     while radius < DEEPEST_NECK_MM:
-        cores, count = ndimage.label(erode(whole, radius, spacing).unpack())
+        cores, sizes = label(erode(whole, radius, spacing).unpack())
         radius *= 1.4
-        if count < 2:
+        if len(sizes) < 3:
             continue
-        sizes = np.bincount(cores.ravel())[1:]
-        first, second = (cores == i + 1 for i in np.argsort(-sizes)[:2])
+        first, second = (cores == i for i in np.argsort(-sizes)[:2])
         enough = min(first.sum(), second.sum()) > SMALLER_SHARE * sizes.sum()
         if enough and _side_by_side(first, second, spacing):
             halves = [PackedMask.of(first), PackedMask.of(second)]

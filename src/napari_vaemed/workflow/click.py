@@ -11,8 +11,9 @@ from napari_vaemed.data.finding import NoduleMask
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.io.checkpoints import Model, read_model
 from napari_vaemed.io.weights import shipped_click_net_path
-from napari_vaemed.segmentation.learned_click import outline_nodule
+from napari_vaemed.segmentation.learned_click import belief_about, outline_nodule
 from napari_vaemed.segmentation.nodules import segment_nodule
+from napari_vaemed.segmentation.refine import Belief
 
 METHODS = ("network", "threshold")
 """How a click can be answered; the first is the default."""
@@ -56,3 +57,8 @@ def outline(
     if method == "threshold":
         return segment_nodule(volume, voxel, lungs)
     return outline_nodule(shipped_click_net().module, volume, voxel, lungs)
+
+
+def belief(volume: Volume, mask: NoduleMask) -> Belief:
+    """What the click network says of a nodule's surroundings: for `segmentation.refine`."""
+    return belief_about(shipped_click_net().module, volume, mask)

@@ -7,7 +7,7 @@ the steps itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
@@ -32,15 +32,17 @@ from napari_vaemed.retrieval.neighbours import (
     vote,
 )
 from napari_vaemed.segmentation.measure import measure_nodule
+from napari_vaemed.segmentation.refine import Belief, Hints, refine
 from napari_vaemed.workflow import encode
-from napari_vaemed.workflow.click import METHODS, model_of, outline
+from napari_vaemed.workflow.click import METHODS, belief, model_of, outline
 
 
 @dataclass(frozen=True, eq=False)
 class Marked:
     """A clicked nodule: where the click was, (z, y, x), the mask and its measurements.
 
-    ``method`` is the one of `workflow.click.METHODS` that outlined it; None after a hand.
+    ``method`` is the one of `workflow.click.METHODS` that outlined it, None after a hand;
+    ``hints`` have corrected it since, by what the network said around it, its ``belief``.
     """
 
     voxel: tuple[float, float, float]
@@ -48,6 +50,8 @@ class Marked:
     measurement: Measurement
     seconds: float | None = None
     method: str | None = None
+    hints: Hints | None = None
+    belief: Belief | None = None
 
     @property
     def model(self) -> Model | None:
@@ -142,6 +146,27 @@ def mark(
     mask = outline(volume, (z, y, x), lungs, method=method)
     measurement = measure_nodule(volume, mask, lungs, refined=True)
     return Marked((z, y, x), mask, measurement, perf_counter() - start, method)
+
+
+def amend(
+    volume: Volume, marked: Marked, hints: Hints, lungs: NDArray[np.uint8] | None = None
+) -> Marked:
+    """Correct a marked nodule by further hints, and measure it anew.
+
+    Earlier hints hold on; an earlier box has had its effect.
+
+    Raises
+    ------
+    ValueError
+        When nothing is left of it, or a hint lies outside the volume.
+    """
+    start = perf_counter()
+    said = hints if marked.hints is None else marked.hints.then(hints)
+    believed = marked.belief or belief(volume, marked.mask)
+    mask = refine(volume, marked.mask, replace(said, box=hints.box), believed)
+    measurement = measure_nodule(volume, mask, lungs, refined=True)
+    seconds = perf_counter() - start
+    return Marked(marked.voxel, mask, measurement, seconds, marked.method, said, believed)
 
 
 def describe(expert: Expert, volume: Volume, marked: Marked, k: int = 10) -> Described:

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vaemed.data.finding import PERCENTILES, ErrorBars, Measurement
+from napari_vaemed.data.finding import PERCENTILES, ErrorBars, Measurement, NoduleMask
 from napari_vaemed.data.guideline import Guidance
 from napari_vaemed.data.interval import Interval
 from napari_vaemed.data.progress import Work
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.segmentation import uncertainty
+from napari_vaemed.segmentation.nodules import NoNodule
+from napari_vaemed.segmentation.refine import Belief, Hints, NothingLeft, refine
 from napari_vaemed.segmentation.uncertainty import Outline, Spread
 from napari_vaemed.workflow.click import METHODS, outline
 from napari_vaemed.workflow.examine import Marked
@@ -41,11 +43,12 @@ def spread_of_marked(
 
 
 def _ways(marked: Marked, lungs: NDArray[np.uint8] | None) -> list[Outline]:
-    """The method that outlined a nodule, then the others; none after a hand."""
+    """The method that outlined a nodule, then the others, hints and all; none after a hand."""
     if marked.method is None:
         return []
     names = (marked.method, *(name for name in METHODS if name != marked.method))
-    return [partial(_outlined, lungs, name) for name in names]
+    said = marked.hints, marked.belief
+    return [partial(_outlined, lungs, name, *said) for name in names]
 
 
 def measured_values(measured: Measurement, bars: ErrorBars | None = None) -> dict[str, Any]:
@@ -126,6 +129,17 @@ def _end(interval: Interval | None, which: str) -> float | None:
 
 
 def _outlined(
-    lungs: NDArray[np.uint8] | None, method: str, volume: Volume, voxel: tuple[float, float, float]
-) -> Any:
-    return outline(volume, voxel, lungs, method=method)
+    lungs: NDArray[np.uint8] | None,
+    method: str,
+    hints: Hints | None,
+    believed: Belief | None,
+    volume: Volume,
+    voxel: tuple[float, float, float],
+) -> NoduleMask:
+    mask = outline(volume, voxel, lungs, method=method)
+    if hints is None:
+        return mask
+    try:
+        return refine(volume, mask, hints, believed)
+    except NothingLeft as reason:
+        raise NoNodule(str(reason)) from reason

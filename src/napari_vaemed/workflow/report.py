@@ -20,7 +20,7 @@ from napari_vaemed.decision.follow_up import follow_up
 from napari_vaemed.io.annotations import annotations_beside
 from napari_vaemed.io.checkpoints import Model
 from napari_vaemed.io.ct import read_ct
-from napari_vaemed.preprocessing.intensity import clahe
+from napari_vaemed.preprocessing.clahe import clahe
 from napari_vaemed.retrieval.neighbours import Neighbour
 from napari_vaemed.segmentation.candidates import most_nodule_like
 from napari_vaemed.segmentation.lungs import NoLungs, lung_ml, segment_lungs

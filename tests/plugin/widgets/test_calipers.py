@@ -3,7 +3,9 @@ import csv
 import pytest
 from qtpy.QtCore import Qt
 
+from napari_vaemed.plugin import work
 from napari_vaemed.plugin.keys import KEYS
+from napari_vaemed.plugin.layers import volume_to_layer
 from napari_vaemed.plugin.widgets.calipers import TOOLS, CalipersWidget
 
 
@@ -120,3 +122,48 @@ def test_every_tool_has_its_key(widget, chest):
         assert chest.calipers.kind == kind
         by_key[key].act(chest)
         assert chest.calipers.kind is None
+
+
+def test_unsaved_calipers_outlast_their_ct_and_are_saved_then(widget, chest, idle, qtbot, tmp_path):
+    draw(chest, "line", ((40, 40), (40, 60)))
+    draw(chest, "angle", ((100, 40), (100, 60)), ((100, 60), (110, 60)))
+    assert widget.left_text.isHidden()
+    expected = tmp_path / "open.csv"
+    work.write_calipers(expected, chest.calipers.shown, chest.case.volume)
+    qtbot.wait(10)
+    chest.viewer.layers.clear()  # the calipers' layer goes first
+    qtbot.waitUntil(lambda: "ct" in chest.messages)
+    assert widget.is_empty
+    assert "2 calipers of" in widget.empty.text.text()
+    assert "not saved" in chest.messages["ct"].text
+    saved = tmp_path / "closed.csv"
+    chest.caliper_leftovers.save_left(widget.leftover, saved)
+    qtbot.waitUntil(lambda: widget.leftover is None)
+    assert saved.read_text() == expected.read_text()
+    assert "2 calipers" not in widget.empty.text.text()
+
+
+def test_beside_another_ct_they_stand_in_the_dock_and_can_be_discarded(
+    widget, chest, idle, qtbot, small_phantom
+):
+    first = chest.case.layer
+    draw(chest, "line", ((40, 40), (40, 60)))
+    chest.add(volume_to_layer(small_phantom.volume))
+    idle(chest)
+    chest.viewer.layers.remove(first)
+    qtbot.waitUntil(lambda: "ct" in chest.messages)
+    assert not widget.is_empty
+    assert widget.left_text.text().startswith("Not saved: 1 caliper of")
+    widget.give_up_button.click()
+    assert widget.leftover is None
+    assert widget.left_text.isHidden()
+
+
+def test_saved_calipers_leave_nothing_behind(widget, chest, idle, qtbot, tmp_path):
+    draw(chest, "line", ((40, 40), (40, 60)))
+    widget.save_csv(tmp_path / "calipers.csv")
+    idle(chest)
+    chest.viewer.layers.remove(chest.case.layer)
+    qtbot.wait(50)
+    assert widget.leftover is None
+    assert "ct" not in chest.messages

@@ -32,3 +32,28 @@ def test_a_file_that_cannot_be_written_is_told(chest, qtbot, idle, tmp_path):
     idle(chest)
     assert "lungs.docx" in widget.message.text.text()
     assert widget.message.isVisibleTo(widget)
+
+
+def test_the_hint_says_where_the_mask_came_from(chest, qtbot, idle):
+    widget = LungsWidget(chest.viewer)
+    qtbot.addWidget(widget)
+    widget.choose("threshold")
+    widget.prepare()
+    idle(chest)
+    assert "threshold" in widget.hint.text()
+    widget.choose("network")
+    widget.prepare()
+    idle(chest, timeout=120_000)
+    assert "U-Net" in widget.hint.text()
+    assert "LIDC-IDRI" in widget.hint.text()
+    assert "12 phantoms" in widget.hint.text()
+
+
+def test_r231_needs_its_file(chest, qtbot, idle, tmp_path):
+    widget = LungsWidget(chest.viewer)
+    qtbot.addWidget(widget)
+    widget.choose("r231", tmp_path / "unet_r231-none.pth")
+    assert "R231" in widget.method.currentText()
+    widget.prepare()
+    idle(chest, timeout=60_000)
+    assert "unet_r231-none.pth" in widget.message.text.text()

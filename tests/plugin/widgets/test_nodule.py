@@ -120,3 +120,27 @@ def test_an_answer_about_one_nodule_stays_with_it(widget, chest, idle, voxels):
     idle(chest)
     assert "lesion" in widget.follow_up.questions
     assert "scan" not in widget.follow_up.questions
+
+
+def test_the_mode_buttons_correct_the_chosen_finding(widget, chest, idle, voxels):
+    assert widget.modes.buttons["new"].isChecked()
+    assert not widget.modes.buttons["add"].isEnabled()
+    chest.click(voxels[0])
+    idle(chest)
+    widget.modes.buttons["add"].click()
+    assert chest.tool.on
+    assert chest.tool.mode == "add"
+    assert "lacks" in widget.hint.text()
+    chest.tool.turn_to("box")
+    assert widget.modes.buttons["box"].isChecked()
+    assert not widget.modes.buttons["add"].isChecked()
+    rim = (
+        np.argwhere(chest.case.finding.marked.mask.voxels)[0] + chest.case.finding.marked.mask.start
+    )
+    chest.findings.hint(outside=[rim])
+    idle(chest)
+    assert widget.outliner.text().endswith(", corrected")
+    widget.undo_button.click()
+    assert not widget.outliner.text().endswith(", corrected")
+    idle(chest)
+    assert chest.case.bars_of(chest.case.finding) is not None

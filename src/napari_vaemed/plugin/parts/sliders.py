@@ -11,6 +11,12 @@ STEPS = 200
 class ValueSlider(QWidget):
     """From ``low`` to ``high`` in 200 steps.
 
+    Parameters
+    ----------
+    low, high : float
+    text : str
+        How the value is written beside it, a format.
+
     Signals
     -------
     moved : float
@@ -19,14 +25,16 @@ class ValueSlider(QWidget):
 
     moved = Signal(float)
 
-    def __init__(self, low: float, high: float) -> None:
+    def __init__(self, low: float, high: float, text: str = "{:+.2f}") -> None:
         super().__init__()
+        self._text = text
         self._low, self._step = low, (high - low) / STEPS
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, STEPS)
         self.slider.setPageStep(10)
         self.value = QLabel()
-        self.value.setFixedWidth(52)
+        widest = self.value.fontMetrics().horizontalAdvance(text.format(high)) + 8
+        self.value.setFixedWidth(max(52, widest))
         self.value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -39,7 +47,7 @@ class ValueSlider(QWidget):
         self.slider.blockSignals(True)
         self.slider.setValue(round((value - self._low) / self._step))
         self.slider.blockSignals(False)
-        self.value.setText(f"{value:+.2f}")
+        self.value.setText(self._text.format(value))
 
     def setToolTip(self, text: str) -> None:
         """On the slider and its number alike."""
@@ -48,5 +56,5 @@ class ValueSlider(QWidget):
 
     def _on_value_changed(self, place: int) -> None:
         value = self._low + place * self._step
-        self.value.setText(f"{value:+.2f}")
+        self.value.setText(self._text.format(value))
         self.moved.emit(value)

@@ -10,11 +10,11 @@ from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QHeaderView
 
 from napari_vaemed.data.caliper import MeasuredCaliper
-from napari_vaemed.plugin import work
 from napari_vaemed.plugin.caliper_layer import reading_text
+from napari_vaemed.plugin.caliper_leftovers import Leftover
 from napari_vaemed.plugin.docks import NO_CT, Wiring, open_offers, strip_of, style_of
 from napari_vaemed.plugin.files import ask_save
-from napari_vaemed.plugin.parts.panel import Panel, button, in_grid, label
+from napari_vaemed.plugin.parts.panel import Offer, Panel, button, in_grid, label
 from napari_vaemed.plugin.parts.table import NumberTable
 from napari_vaemed.plugin.session import session_of
 
@@ -64,22 +64,18 @@ class CalipersWidget(Panel):
         self._build_tools()
         self._build_table()
         self._build_buttons()
+        self._build_leftovers()
         self.body.addStretch(1)
         Wiring(self, self.session, "calipers", lambda _: ("No model: read off the CT itself", ""))
         self.session.calipers.changed.connect(self._on_changed)
         self.session.calipers.switched.connect(self._on_switched)
+        self.session.caliper_leftovers.changed.connect(self._on_changed)
         self._on_changed()
         self._on_switched()
 
     def save_csv(self, path: str | Path) -> None:
         """Save one line a caliper."""
-        case = self.session.case
-        if case is None or not self.session.calipers.shown:
-            return
-        task = partial(work.write_calipers, Path(path), self.session.calipers.shown, case.volume)
-        job = self.session.start(case, task, "Saving the calipers", "save calipers", "read")
-        job.returned.connect(lambda path: self.session.say("calipers", f"Saved {path.name}."))
-        job.failed.connect(partial(self.session.fail, "calipers", "Not saved"))
+        self.session.caliper_leftovers.save(Path(path))
 
     def _build_tools(self) -> None:
         self.tool_buttons = {
@@ -126,10 +122,39 @@ class CalipersWidget(Panel):
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(act)
 
+    def _build_leftovers(self) -> None:
+        """What was not saved of a CT that is closed stands below, with a way to save it."""
+        self.left_text = label("")
+        self.left_text.setWordWrap(True)
+        self.save_left_button, self.give_up_button = (
+            button(*offer) for offer in self._left_offers()
+        )
+        self.add(self.left_text)
+        self.add(self.save_left_button, self.give_up_button)
+
+    def _left_offers(self) -> tuple[Offer, Offer]:
+        return (
+            ("Save them as CSV…", "Save the calipers of the CT that is closed", self._on_save_left),
+            ("Discard them", "Let the calipers of the CT that is closed go", self._on_give_up),
+        )
+
+    @property
+    def leftover(self) -> Leftover | None:
+        """The first calipers that were left behind; the next ones follow once these are saved."""
+        left = self.session.caliper_leftovers.left
+        return left[0] if left else None
+
     def _on_changed(self) -> None:
         case, calipers = self.session.case, self.session.calipers
+        left = self.leftover
+        text = "" if left is None else f"Not saved: {left.name}, which is closed."
+        self.left_text.setText(text)
+        for each in (self.left_text, self.save_left_button, self.give_up_button):
+            each.setVisible(left is not None)
         if case is None:
-            self.say_empty(NO_CT, *open_offers(self.session))
+            offers = self._left_offers() if left is not None else ()
+            hint = f"{NO_CT}\n{text}" if left is not None else NO_CT
+            self.say_empty(hint, *offers, *open_offers(self.session))
             return
         self.say_empty()
         labels = [each.label for each in calipers.shown]
@@ -165,6 +190,15 @@ class CalipersWidget(Panel):
     def _on_save(self) -> None:
         if path := ask_save(self, "Save the calipers", "calipers.csv", "CSV (*.csv)"):
             self.save_csv(path)
+
+    def _on_save_left(self) -> None:
+        path = ask_save(self, "Save the calipers", "calipers.csv", "CSV (*.csv)")
+        if path and self.leftover is not None:
+            self.session.caliper_leftovers.save_left(self.leftover, Path(path))
+
+    def _on_give_up(self) -> None:
+        if self.leftover is not None:
+            self.session.caliper_leftovers.give_up(self.leftover)
 
 
 def _row(measured: MeasuredCaliper) -> tuple[str, str, str]:

@@ -5,24 +5,33 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from qtpy.QtWidgets import QCheckBox
+from qtpy.QtWidgets import QCheckBox, QComboBox
 
 from napari_vaemed.data.labels import LUNG_NAMES
 from napari_vaemed.plugin import work
 from napari_vaemed.plugin.docks import NO_CT, Wiring, open_offers, strip_of, style_of
-from napari_vaemed.plugin.files import ask_save
+from napari_vaemed.plugin.files import ask_file, ask_save
 from napari_vaemed.plugin.parts.panel import Panel, button, label
 from napari_vaemed.plugin.parts.table import NumberTable
 from napari_vaemed.plugin.scans import identity_source
 from napari_vaemed.plugin.session import session_of
 from napari_vaemed.plugin.theme import BLUE, MIDDLE, SKY
+from napari_vaemed.workflow.lungs import LUNG_METHODS, NETWORK, R231, THRESHOLD
 
 MASKS = "NIfTI (*.nii.gz);;NRRD (*.nrrd);;MetaImage (*.mha);;DICOM SEG (*.dcm)"
+
+WEIGHTS = "lungmask's R231 (*.pth);;All files (*)"
 
 HINTS = {
     "new": "Press Prepare to find the lungs.",
     "busy": "Working behind: the CT can be scrolled meanwhile.",
-    "done": "Airways left out. By threshold and morphology, no training.",
+    "done": "Airways left out.",
+}
+
+METHODS = {
+    THRESHOLD: "Threshold: lungs with air",
+    NETWORK: "Threshold and network: dense lung too",
+    R231: "R231 of lungmask, from a file…",
 }
 
 
@@ -39,6 +48,15 @@ class LungsWidget(Panel):
             self.prepare,
             "main",
         )
+        self.method = QComboBox()
+        for method in LUNG_METHODS:
+            self.method.addItem(METHODS[method], method)
+        self.method.setToolTip(
+            "Threshold and morphology follow the air: exact, but consolidation and effusion are "
+            "left out. The network was trained to add them. R231 needs its own file."
+        )
+        self.method.activated.connect(self._on_method)
+        self.add(self.method)
         self.add(self.prepare_button)
         self._build_results()
         self.body.addStretch(1)
@@ -51,6 +69,11 @@ class LungsWidget(Panel):
     def prepare(self) -> None:
         """Find the lungs and make the CLAHE view."""
         self.session.prepare()
+
+    def choose(self, method: str, weights: Path | None = None) -> None:
+        """Find lungs by one of `LUNG_METHODS` from now on; R231 needs its file."""
+        self.session.lung_method, self.session.lung_weights = method, weights
+        self.method.setCurrentIndex(LUNG_METHODS.index(method))
 
     def save(self, path: str | Path) -> None:
         """Save the lung mask on the grid of the CT's file."""
@@ -122,10 +145,21 @@ class LungsWidget(Panel):
         case, jobs = self.session.case, self.session.jobs
         busy = case is not None and (jobs.has(("lungs", case)) or jobs.has(("clahe", case)))
         self.prepare_button.setEnabled(not busy)
+        self.method.setEnabled(not busy)
         done = case is not None and case.lungs is not None
-        self.hint.setText(HINTS["busy" if busy else "done" if done else "new"])
+        hint = HINTS["busy" if busy else "done" if done else "new"]
+        told = case.lungs_told if case is not None and done and not busy else ""
+        self.hint.setText(f"{hint} {told}".strip())
         text = "Preparing…" if busy else "Prepare again" if done else "Prepare"
         self.prepare_button.setText(text)
+
+    def _on_method(self) -> None:
+        method = self.method.currentData()
+        weights = ask_file(self, "Weights of R231", WEIGHTS) if method == R231 else None
+        if method == R231 and weights is None:
+            method = self.session.lung_method
+            weights = self.session.lung_weights
+        self.choose(method, weights)
 
     def _on_save(self) -> None:
         if path := ask_save(self, "Save the lung mask", "lungs.nii.gz", MASKS):

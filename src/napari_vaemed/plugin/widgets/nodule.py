@@ -10,11 +10,12 @@ from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QHeaderView
 
 from napari_vaemed.decision.follow_up import follow_up
+from napari_vaemed.plugin import finding_text as texts
 from napari_vaemed.plugin import work
 from napari_vaemed.plugin.docks import NO_CT, Wiring, card_text, open_offers, strip_of, style_of
 from napari_vaemed.plugin.files import ask_save
-from napari_vaemed.plugin.finding_text import all_numbers, in_short, size_cells
 from napari_vaemed.plugin.follow_up import FollowUp
+from napari_vaemed.plugin.parts.mode_row import ModeRow
 from napari_vaemed.plugin.parts.panel import Panel, button, label
 from napari_vaemed.plugin.parts.table import NumberTable
 from napari_vaemed.plugin.scans import identity_source
@@ -48,6 +49,7 @@ class NoduleWidget(Panel):
         self.session.findings_changed.connect(self._on_changed)
         self.session.lungs_changed.connect(self._on_changed)
         self.session.tool.toggled.connect(self._on_tool_toggled)
+        self.session.tool.turned.connect(self._show_hint)
         self._on_changed()
 
     def _build_tool(self) -> None:
@@ -61,8 +63,10 @@ class NoduleWidget(Panel):
         self.tool_button.setMinimumHeight(30)
         self.hint = label("", "quiet")
         self.hint.setWordWrap(True)
-        self.add(self.tool_button)
-        self.add(self.hint)
+        self.modes = ModeRow(texts.MODE_BUTTONS)
+        self.modes.chosen.connect(self.session.tool.turn_to)
+        for each in (self.tool_button, self.modes, self.hint):
+            self.add(each)
 
     def _build_table(self) -> None:
         self.heading("Findings")
@@ -94,15 +98,15 @@ class NoduleWidget(Panel):
 
     def _build_buttons(self) -> None:
         findings = self.session.findings
-        self.undo_button = button("Undo", "Take back the last change of the findings (Ctrl+Z here)",
+        self.undo_button = button("Undo", "Take back the last click, correction or stroke (Ctrl+Z)",
                                   findings.undo)  # fmt: skip
-        self.redo_button = button("Redo", "Do again what was taken back (Ctrl+Shift+Z here)",
+        self.redo_button = button("Redo", "Do again what was taken back (Ctrl+Shift+Z)",
                                   findings.redo)  # fmt: skip
         self.remove_button = button("Remove", "Take the chosen finding away; Undo brings it back",
                                     self._on_remove)  # fmt: skip
         self.brush_button = button("Correct with brush",
                                    "Draw on the chosen finding; its sizes follow when the mouse "
-                                   "is released. Ctrl+Z on the canvas takes a stroke back. "
+                                   "is released. Ctrl+Z takes a stroke back. "
                                    "Drawing reaches 15 mm beyond the outline.",
                                    self._on_brush, holds=True)  # fmt: skip
         self.add(self.undo_button, self.redo_button, self.remove_button)
@@ -155,8 +159,11 @@ class NoduleWidget(Panel):
         shown = sorted(case.findings, key=lambda f: f.label)
         labels = [f.label for f in shown]
         self.table.fill(
-            [(str(f.label), *size_cells(f.marked.measurement, case.bars_of(f))) for f in shown],
-            tooltips=[all_numbers(f.marked.measurement, case.bars_of(f)) for f in shown],
+            [
+                (str(f.label), *texts.size_cells(f.marked.measurement, case.bars_of(f)))
+                for f in shown
+            ],
+            tooltips=[texts.all_numbers(f.marked.measurement, case.bars_of(f)) for f in shown],
             colours=[finding_colour(n) for n in labels],
             selected=labels.index(case.selected) if case.selected in labels else None,
         )
@@ -183,9 +190,10 @@ class NoduleWidget(Panel):
                 f"{finding.name}: centre {x:.0f}, {y:.0f}, {z:.0f} mm · "
                 f"slice {measured.slice_index}"
             )
-            self.short.setText(in_short(measured))
+            self.short.setText(texts.in_short(measured))
             named = "hand" if model is None else f"{model.name} {model.sha256[:8]}"
-            self.outliner.setText(f"Outlined by {named}")
+            hints = finding.marked.hints
+            self.outliner.setText(f"Outlined by {named}" + (", corrected" if hints else ""))
             self.outliner.setToolTip("" if model is None else card_text(model))
 
     def _show_follow_up(self) -> None:
@@ -198,11 +206,14 @@ class NoduleWidget(Panel):
             self.follow_up.tell(follow_up(measured, bars, case.context_of(finding)))
 
     def _show_hint(self) -> None:
-        case = self.session.case
-        if self.session.tool.on:
-            text = "Click a nodule. A further click is a further finding."
-        else:
-            text = "Switch the tool on, then click a nodule."
+        case, tool = self.session.case, self.session.tool
+        text = (
+            texts.MODE_HINTS[tool.mode] if tool.on else "Switch the tool on, then click a nodule."
+        )
+        self.modes.show_mode(tool.mode)
+        correctable = case is not None and case.finding is not None
+        for mode in ("add", "remove"):
+            self.modes.buttons[mode].setEnabled(correctable)
         if case is not None and case.lungs is None:
             text += " Prepare the lungs first for surer outlines at the chest wall."
         self.hint.setText(text)
