@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 export PYTHONDONTWRITEBYTECODE :=
 export NAPARI_CONFIG ?= $(CURDIR)/out/.napari/settings.yaml
+export NAPARI_VAEMED_DATA ?= $(CURDIR)/out/.napari/data
 
 SYSTEM := xvfb xauth libegl1 libgl1 libgl1-mesa-dri libdbus-1-3 libfontconfig1 libglib2.0-0 \
   libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-shape0

@@ -20,6 +20,8 @@ from napari_vaemed.plugin.layers import volume_to_layer
 from napari_vaemed.plugin.session import session_of
 from napari_vaemed.plugin.widgets.classify import ClassifyWidget
 from napari_vaemed.plugin.widgets.ct import CTWidget
+from napari_vaemed.plugin.widgets.enhance import EnhanceWidget
+from napari_vaemed.plugin.widgets.findings import FindingsWidget
 from napari_vaemed.plugin.widgets.latent import LatentWidget
 from napari_vaemed.plugin.widgets.lungs import LungsWidget
 from napari_vaemed.plugin.widgets.neighbours import NeighboursWidget
@@ -37,7 +39,16 @@ def main() -> None:
     QApplication.processEvents()
     empty = opened(viewer, lambda _: plain())
     print(f"empty widget: {empty:.0f} ms")
-    docks = (CTWidget, LungsWidget, NoduleWidget, NeighboursWidget, LatentWidget, ClassifyWidget)
+    docks = (
+        CTWidget,
+        LungsWidget,
+        NoduleWidget,
+        FindingsWidget,
+        NeighboursWidget,
+        LatentWidget,
+        ClassifyWidget,
+        EnhanceWidget,
+    )
     for widget in docks:
         took = opened(viewer, widget)
         print(
