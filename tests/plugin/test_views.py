@@ -110,6 +110,27 @@ def test_3d_can_be_cut_to_the_chosen_finding_and_follows_it(chest, idle, voxels,
         assert np.abs(case.voxel(centre) - (low + high) / 2).max() < 1
 
 
+def test_the_brush_s_room_around_a_finding_is_left_out_in_3d(chest, idle, voxels):
+    case = chest.case
+    chest.click(voxels[0])
+    idle(chest)
+    layer, marked = case.masks[case.selected], case.finding.marked
+    roomy = layer.data.shape
+    chest.views.show_3d(FINDING)
+    idle(chest)
+    assert np.array(layer.data.shape).tolist() == [n + 2 for n in marked.mask.voxels.shape]
+    place = layer.data_to_world(np.argwhere(layer.data)[0])
+    assert case.voxel(place) == pytest.approx(
+        marked.mask.start + np.argwhere(marked.mask.voxels)[0]
+    )
+    chest.views.show_2d()
+    idle(chest)
+    assert layer.data.shape == roomy
+    assert layer.data_to_world(np.argwhere(layer.data)[0]) == pytest.approx(place)
+    assert case.masks[case.selected] is layer
+    assert case.finding.marked is marked  # nothing was taken for a stroke
+
+
 def test_without_a_finding_the_lungs_are_shown(chest, small_phantom):
     chest.case.lungs = small_phantom.lungs
     chest.views.show_3d(FINDING)

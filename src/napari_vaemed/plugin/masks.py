@@ -19,13 +19,17 @@ if TYPE_CHECKING:
 MARGIN_MM = 15.0
 """How far beyond the nodule the brush can draw; a whole-volume layer takes a second to add."""
 
+MARGIN_3D_MM = 0.1
+"""In 3-D: a voxel. Every ray goes through all of the box, and without a graphics card that
+takes most of a frame."""
+
 
 def mask_layer(case: Case, finding: Finding, *, outlined: bool) -> Labels:
     """A small Labels layer around a finding, ready for the brush; outlined for slices."""
     from napari.layers import Labels
     from napari.utils.colormaps import DirectLabelColormap
 
-    start, voxels = boxed(finding.marked.mask, case.volume)
+    start, voxels = boxed(finding.marked.mask, case.volume, _margin(flat=outlined))
     layer = Labels(
         voxels.astype(np.uint8) * finding.label,
         name=finding.name,
@@ -44,9 +48,29 @@ def mask_layer(case: Case, finding: Finding, *, outlined: bool) -> Labels:
     return layer
 
 
-def boxed(mask: NoduleMask, volume: Volume) -> tuple[tuple[int, int, int], NDArray[np.bool_]]:
+def give_room(layer: Labels, case: Case, *, flat: bool) -> None:
+    """Box a finding's layer anew, with what is drawn in it: room for the brush only in slices."""
+    try:
+        mask = drawn_mask(layer)
+    except ValueError:
+        return
+    start, voxels = boxed(mask, case.volume, _margin(flat=flat))
+    if start == layer.metadata["start"] and voxels.shape == layer.data.shape:
+        return
+    layer.metadata["start"] = start
+    layer.data = voxels.astype(np.uint8) * layer.metadata["label"]
+    layer.translate = case.world(start)
+
+
+def _margin(*, flat: bool) -> float:
+    return MARGIN_MM if flat else MARGIN_3D_MM
+
+
+def boxed(
+    mask: NoduleMask, volume: Volume, margin_mm: float = MARGIN_MM
+) -> tuple[tuple[int, int, int], NDArray[np.bool_]]:
     """The mask in a box with room to draw: index of its first voxel, and its voxels."""
-    room = np.ceil(MARGIN_MM / np.array(volume.spacing)).astype(int)
+    room = np.ceil(margin_mm / np.array(volume.spacing)).astype(int)
     low = np.maximum(np.array(mask.start) - room, 0)
     high = np.minimum(np.array(mask.start) + mask.voxels.shape + room, volume.shape)
     box = np.zeros(high - low, bool)

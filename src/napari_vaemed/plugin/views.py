@@ -16,6 +16,7 @@ from napari_vaemed.plugin import work
 from napari_vaemed.plugin.cases import PREVIEW
 from napari_vaemed.plugin.layers import patient_directions, placed_as
 from napari_vaemed.plugin.letters import EdgeLetters, put_upright
+from napari_vaemed.plugin.masks import give_room
 from napari_vaemed.plugin.workspace import qt_viewer_of
 
 if TYPE_CHECKING:
@@ -211,6 +212,8 @@ class Views(QObject):
             outlined = [m for m in (*made, *case.masks.values()) if getattr(m, "contour", 0)]
             for layer in outlined:
                 layer.contour = 0
+            for mask in case.masks.values():
+                give_room(mask, case, flat=False)
             self._hidden += hidden
             self._outlined += outlined
 
@@ -224,6 +227,7 @@ class Views(QObject):
         for case in self._session.cases.values():
             for mask in case.masks.values():
                 mask.contour = 1
+                give_room(mask, case, flat=True)
         for layer in self._outlined:
             layer.contour = 1
         for layer in self._hidden:
