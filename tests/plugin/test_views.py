@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from napari_vaemed.data.labels import in_lungs
+from napari_vaemed.plugin.cases import PREVIEW
 from napari_vaemed.plugin.views import CHEST, FINDING, LUNGS
 
 
@@ -129,6 +130,23 @@ def test_the_brush_s_room_around_a_finding_is_left_out_in_3d(chest, idle, voxels
     assert layer.data_to_world(np.argwhere(layer.data)[0]) == pytest.approx(place)
     assert case.masks[case.selected] is layer
     assert case.finding.marked is marked  # nothing was taken for a stroke
+
+
+def test_all_layers_can_be_taken_away_in_3d(chest, idle, voxels, small_phantom):
+    viewer, case = chest.viewer, chest.case
+    case.lungs = small_phantom.lungs
+    chest.click(voxels[0])
+    idle(chest)
+    for cut in (LUNGS, FINDING):
+        chest.views.show_3d(cut)
+        idle(chest)
+    viewer.layers.remove(case.made[PREVIEW])
+    assert PREVIEW not in case.made
+    chest.views.show_3d(FINDING)
+    assert PREVIEW in case.made
+    viewer.layers.clear()  # as napari does when its window is closed
+    idle(chest)
+    assert list(viewer.layers) == []
 
 
 def test_without_a_finding_the_lungs_are_shown(chest, small_phantom):

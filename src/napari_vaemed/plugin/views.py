@@ -237,9 +237,11 @@ class Views(QObject):
     # The small copy
 
     def _on_lungs_changed(self) -> None:
-        """Have the copy ready before it is asked for."""
-        case = self._session.case
-        if case is not None and case.lungs is not None:
+        """Have the copy ready before it is asked for; one removed by hand stays away."""
+        case, cut = self._session.case, self.cut
+        if case is None or cut is None or cut.same_as(self._shown.get(case)):
+            return
+        if case.lungs is not None:
             self._make_copy(case, Cut(LUNGS, case.lungs))
         self._show_copy()
 
