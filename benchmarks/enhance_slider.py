@@ -24,6 +24,7 @@ from napari_vaemed.data.volume import Volume
 from napari_vaemed.plugin.layers import volume_to_layer
 from napari_vaemed.plugin.session import Session, session_of
 from napari_vaemed.plugin.widgets.enhance import EnhanceWidget
+from window import rest, until
 
 SHAPE = (40, 512, 512)
 
@@ -40,7 +41,7 @@ def main() -> None:
     session.add(volume_to_layer(stretched()))
     widget.live_box.click()
     until(lambda: session.enhance.shown is not None and not session.busy)
-    settle()
+    rest()
     for method in ("CLAHE", "HE + CLAHE"):
         widget.method.setCurrentText(method)
         widget.method.activated.emit(widget.method.currentIndex())
@@ -79,7 +80,7 @@ def report(what: str, session: Session | None, acts: list[Callable[[], object]])
     """Time each act until it is drawn, and what of it was computing."""
     drawn, computed = [], []
     acts[0]()
-    settle()
+    rest()
     for act in acts[1:]:
         before = None if session is None else session.enhance.shown
         start = time.perf_counter()
@@ -99,23 +100,6 @@ def report(what: str, session: Session | None, acts: list[Callable[[], object]])
 def told(values: list[float]) -> str:
     """Median, and within what 90 % lie."""
     return f"{statistics.median(values):.1f} (90 % within {np.percentile(values, 90):.1f})"
-
-
-def settle() -> None:
-    """Let the window come to rest."""
-    for _ in range(20):
-        QApplication.processEvents()
-        time.sleep(0.01)
-
-
-def until(done: Callable[[], bool], seconds: float = 120.0) -> None:
-    """Let the window live until something is so."""
-    end = time.perf_counter() + seconds
-    while not done():
-        if time.perf_counter() > end:
-            raise TimeoutError("The window did not come to rest.")
-        QApplication.processEvents()
-        time.sleep(0.001)
 
 
 if __name__ == "__main__":

@@ -26,9 +26,9 @@ from napari_vaemed.plugin import work
 from napari_vaemed.plugin.parts.first_look import FirstLook
 from napari_vaemed.plugin.session import Session, session_of
 from napari_vaemed.plugin.widgets.ct import CTWidget
+from window import until
 
 TIMES = 5
-PATIENCE_S = 120.0
 WANTED_S = 0.5
 
 
@@ -44,7 +44,7 @@ def main() -> None:
     QApplication.processEvents()
     if not chosen.no_warm_up:  # the dock does this while its file dialog is open
         session.jobs.start(work.get_ready, title="warm", channel="warm", lane="read", quiet=True)
-        wait(session, lambda: not session.busy)
+        until(lambda: not session.busy)
     for path in chosen.paths:
         print(path.name)
         report("folder chosen", [timed_folder(session, path) for _ in range(TIMES)])
@@ -60,7 +60,7 @@ def timed_folder(session: Session, path: Path) -> tuple[float, float]:
 def timed_series(session: Session, path: Path) -> tuple[float, float]:
     """Seconds from choosing a series in the table."""
     job = session.opening._look(path, session.opening._offer)
-    wait(session, lambda: not job.live and not session.busy)
+    until(lambda: not job.live and not session.busy)
     return timed(session, lambda: session.opening.take(session.opening.choice.usable[0]))
 
 
@@ -72,10 +72,10 @@ def timed(session: Session, begin: Callable[[], object]) -> tuple[float, float]:
     canvas.frameSwapped.connect(frame)
     start = time.perf_counter()
     begin()
-    wait(session, lambda: not session.busy and bool(shown) and shown[-1][1])
+    until(lambda: not session.busy and bool(shown) and shown[-1][1])
     canvas.frameSwapped.disconnect(frame)
     viewer.layers.clear()
-    wait(session, lambda: session.case is None)
+    until(lambda: session.case is None)
     first, whole = shown[0][0], next(when for when, is_whole in shown if is_whole)
     return first - start, whole - start
 
@@ -84,16 +84,6 @@ def note_frame(session: Session, shown: list[tuple[float, bool]]) -> None:
     """Note when a frame came onto the screen, and whether the volume was in it."""
     if session.viewer.layers or session.viewer.window._qt_window.findChild(FirstLook):
         shown.append((time.perf_counter(), session.case is not None))
-
-
-def wait(session: Session, until: Callable[[], bool]) -> None:
-    """Let the window live until something holds."""
-    end = time.perf_counter() + PATIENCE_S
-    while not until():
-        if time.perf_counter() > end:
-            raise SystemExit(f"Gave up after {PATIENCE_S:.0f} s: {session.messages}")
-        QApplication.processEvents()
-        time.sleep(0.002)
 
 
 def report(what: str, times: list[tuple[float, float]]) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
 
 import napari
 import numpy as np
@@ -24,6 +23,7 @@ from napari_vaemed.plugin.layers import volume_to_layer
 from napari_vaemed.plugin.session import Session, session_of
 from napari_vaemed.plugin.widgets.latent import LatentWidget
 from napari_vaemed.plugin.workspace import open_workspace
+from window import until
 
 
 def main() -> None:
@@ -90,16 +90,6 @@ def peer(viewer: napari.Viewer, session: Session, moves: int) -> list[float]:
 def draw() -> None:
     """Let the canvas draw what is new."""
     QApplication.processEvents()
-
-
-def until(done: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Let the window live until something is so."""
-    end = time.perf_counter() + seconds
-    while not done():
-        if time.perf_counter() > end:
-            raise TimeoutError("The window did not come to rest.")
-        QApplication.processEvents()
-        time.sleep(0.001)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 Needs a display (or ``xvfb-run -a -s "-screen 0 1600x1000x24"``). Told is how long it takes from a
 scroll, or a move of the mouse with Shift held, to the next frame on the screen, in which the lines
 and one of the canvases have moved, and until every canvas is drawn. The peer is napari alone with
-the same two layers. ``--toggles`` opens and closes the views and counts what is left behind;
-``--pictures`` writes the window with a phantom, dark and light. Run::
+the same two layers. ``--toggles`` opens and closes the views, and 3-D, and counts what is left
+behind; ``--pictures`` writes the window with a phantom, dark and light. Run::
 
     python benchmarks/three_views.py [--moves 40] [--toggles 50] [--pictures docs]
 """
@@ -17,13 +17,13 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import napari
 import numpy as np
 from napari.qt import QtViewer
-from qtpy.QtCore import QEventLoop, QTimer
 from qtpy.QtWidgets import QApplication
 
 from napari_vaemed.data.phantoms import Phantom, chest_phantom
@@ -32,6 +32,7 @@ from napari_vaemed.plugin.layers import labels_to_layer, volume_to_layer
 from napari_vaemed.plugin.session import Session, session_of
 from napari_vaemed.plugin.theme import LUNG_COLOURS
 from napari_vaemed.plugin.workspace import canvas_of, open_workspace, show_dock
+from window import rest, until
 
 TIMES_LARGER = 3
 """The phantom is made small and each of its voxels is repeated so often along each axis."""
@@ -77,7 +78,7 @@ def frames(volume: Volume, lungs: np.ndarray, moves: int) -> None:
     rest()
     start = time.perf_counter()
     session.three_views.set_on(True)
-    wait(session)
+    settle(session)
     print(f"three views open after {time.perf_counter() - start:.2f} s")
     middle = np.array(volume.shape) // 2
     for name, axes in (
@@ -103,7 +104,7 @@ def frames(volume: Volume, lungs: np.ndarray, moves: int) -> None:
 def slabs(session: Session, kind: str, thickness_mm: float) -> None:
     """How long cutting one slab takes, without drawing it."""
     session.slab.set(kind, thickness_mm)
-    wait(session)
+    settle(session)
     for axis, viewer in enumerate((session.viewer, *session.three_views.side_viewers)):
         times = []
         for _ in range(10):
@@ -114,23 +115,35 @@ def slabs(session: Session, kind: str, thickness_mm: float) -> None:
 
 
 def toggles(volume: Volume, lungs: np.ndarray, times: int) -> None:
-    """Open and close three views and say what has become more."""
+    """Open and close three views, go to 3-D and back, and say what has become more."""
     viewer = napari.Viewer()
     session = session_of(viewer)
     show(viewer, volume, lungs)
-    session.three_views.set_on(True)
-    wait(session)
-    session.three_views.set_on(False)
-    wait(session)
-    before = left(viewer)
-    for _ in range(times):
-        session.three_views.set_on(True)
-        wait(session)
-        session.three_views.set_on(False)
-        wait(session)
-    for what, count in left(viewer).items():
-        print(f"{what}: {before[what]} before, {count} after {times} times")
+    for what, there, back in (
+        (
+            "three views",
+            partial(session.three_views.set_on, True),
+            partial(session.three_views.set_on, False),
+        ),
+        ("3-D", session.views.show_3d, session.views.show_2d),
+    ):
+        toggle(session, there, back)
+        before = left(viewer)
+        for _ in range(times):
+            toggle(session, there, back)
+        for kind, count in left(viewer).items():
+            print(f"{what}, {kind}: {before[kind]} before, {count} after {times} times", flush=True)
     viewer.close()
+
+
+def toggle(session: Session, *acts: Callable[[], object]) -> None:
+    """Do one after the other, each once the one before is done and drawn."""
+    for act in acts:
+        act()
+        rest(0.05)
+        until(lambda: not session.busy)
+        rest(0.05)
+        gc.collect()
 
 
 def left(viewer: napari.Viewer) -> dict[str, int]:
@@ -157,12 +170,12 @@ def pictures(folder: Path) -> None:
     show_dock(viewer, "Views")
     show(viewer, phantom.volume, phantom.lungs)
     session.three_views.set_on(True)
-    wait(session)
+    settle(session)
     nodule = sorted(phantom.planted, key=lambda planted: planted.diameter_mm)[-2]
     session.three_views.put_point(session.case.world(phantom.volume.to_voxel(nodule.centre_mm)))
     for theme, name in (("dark", "three_views.png"), ("light", "three_views_light.png")):
         viewer.theme = theme
-        wait(session)
+        settle(session)
         viewer.screenshot(str(folder / name), canvas_only=False, flash=False)
     viewer.close()
 
@@ -224,18 +237,11 @@ def told(what: str, times: list[float]) -> None:
     print(f"{what}: median {statistics.median(times):.1f} ms, 90 % within {ninth:.1f} ms")
 
 
-def wait(session: Session) -> None:
+def settle(session: Session) -> None:
+    """Wait until nothing is left to do, and for what comes after it."""
     rest()
-    while session.busy:
-        rest(0.02)
+    until(lambda: not session.busy)
     rest()
-
-
-def rest(seconds: float = 0.3) -> None:
-    """Let the window live for a while; what is to be deleted goes."""
-    loop = QEventLoop()
-    QTimer.singleShot(int(1000 * seconds), loop.quit)
-    loop.exec()
 
 
 if __name__ == "__main__":

@@ -31,8 +31,8 @@ from napari_vaemed.plugin.views import CHEST, FINDING, LUNGS
 from napari_vaemed.plugin.widgets.ct import CTWidget
 from napari_vaemed.plugin.work import Lungs
 from napari_vaemed.plugin.workspace import canvas_of
+from window import rest, until
 
-PATIENCE_S = 120.0
 WANTED_S = 1.0
 
 
@@ -62,14 +62,14 @@ def main() -> None:
     viewer, dock = window()
     session = session_of(viewer)
     session.add(volume_to_layer(phantom.volume))
-    wait(lambda: not session.busy)
+    until(lambda: not session.busy)
     report("chest, the copy still to be made", [timed(session, dock, CHEST)])
     know(session, phantom)
     report("chest, ready", [timed(session, dock, CHEST) for _ in range(chosen.times)])
     report("lungs, ready", [timed(session, dock, LUNGS) for _ in range(chosen.times)])
     report("finding, ready", [timed(session, dock, FINDING) for _ in range(chosen.times)])
     session.views.show_3d(LUNGS)
-    wait(lambda: not session.busy)
+    until(lambda: not session.busy)
     turns = [(0.0, float(angle), -90.0) for angle in np.linspace(5, 60, 8)]
     turn = partial(setattr, viewer.scene.camera, "angles")
     report("a step of turning the lungs", [drawn(viewer, partial(turn, to)) for to in turns])
@@ -94,45 +94,46 @@ def know(session: Session, phantom: Phantom) -> None:
     labels = labels_to_layer(phantom.lungs, phantom.volume, "Lungs")
     session._on_lungs(session.case, Lungs(phantom.lungs, {}, labels))
     session.click(phantom.volume.to_voxel(phantom.planted[0].centre_mm))
-    wait(lambda: not session.busy)
+    until(lambda: not session.busy)
 
 
 def timed(session: Session, dock: CTWidget, cut: str) -> Cost:
     """From the press on a button of the dock to the frame with the copy in it."""
-    frames: list[Cost] = []
-    frame = partial(note, session, cut, frames)
-    canvas = canvas_of(session.viewer)
-    canvas.frameSwapped.connect(frame)
-    start = Cost.now()
+
+    def shown() -> bool:
+        copy = session.case.made.get(PREVIEW)
+        return copy is not None and copy.visible and session.views.cut.name == cut
+
+    cost = drawn(session.viewer, dock.solid.cuts[cut].click, shown)
     dock.solid.cuts[cut].click()
-    wait(lambda: bool(frames))
-    canvas.frameSwapped.disconnect(frame)
-    dock.solid.cuts[cut].click()
-    wait(lambda: not session.busy)
-    return frames[0].since(start)
+    rest()
+    until(lambda: not session.busy)
+    return cost
 
 
-def note(session: Session, cut: str, frames: list[Cost]) -> None:
-    """Note when a frame with the copy came onto the screen."""
-    copy = session.case.made.get(PREVIEW)
-    if copy is not None and copy.visible and session.views.cut.name == cut:
-        frames.append(Cost.now())
-
-
-def drawn(viewer: napari.Viewer, change: Callable[[], object]) -> Cost:
-    """From a change to the next frame on the screen."""
+def drawn(
+    viewer: napari.Viewer, change: Callable[[], object], so: Callable[[], bool] = lambda: True
+) -> Cost:
+    """From a change to the frame on the screen whose canvas was drawn while something was so."""
+    draws: list[object] = []
     frames: list[Cost] = []
-    canvas = canvas_of(viewer)
 
-    def note_frame() -> None:
-        frames.append(Cost.now())
+    def on_draw(event: object) -> None:
+        if so():
+            draws.append(event)
 
-    canvas.frameSwapped.connect(note_frame)
+    def on_swapped() -> None:  # of the whole window, whatever in it was drawn
+        if draws:
+            frames.append(Cost.now())
+
+    canvas, scene = canvas_of(viewer), viewer.window._qt_viewer.canvas._scene_canvas.events.draw
+    scene.connect(on_draw)
+    canvas.frameSwapped.connect(on_swapped)
     start = Cost.now()
     change()
-    frames.clear()
-    wait(lambda: bool(frames))
-    canvas.frameSwapped.disconnect(note_frame)
+    until(lambda: bool(frames))
+    canvas.frameSwapped.disconnect(on_swapped)
+    scene.disconnect(on_draw)
     return frames[0].since(start)
 
 
@@ -153,16 +154,6 @@ def peer(phantom: Phantom) -> None:
             f"plain napari, {name}", [drawn(viewer, partial(setattr, viewer.dims, "ndisplay", 3))]
         )
     viewer.close()
-
-
-def wait(until: Callable[[], bool]) -> None:
-    """Let the window live until something holds."""
-    end = time.perf_counter() + PATIENCE_S
-    while not until():
-        if time.perf_counter() > end:
-            raise SystemExit(f"Gave up after {PATIENCE_S:.0f} s.")
-        QApplication.processEvents()
-        time.sleep(0.001)
 
 
 def report(what: str, costs: list[Cost]) -> None:

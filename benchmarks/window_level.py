@@ -28,6 +28,7 @@ from napari_vaemed.data.volume import Volume
 from napari_vaemed.plugin.layers import labels_to_layer, volume_to_layer
 from napari_vaemed.plugin.session import session_of
 from napari_vaemed.plugin.workspace import WIDTH, canvas_of, open_workspace
+from window import rest
 
 REPEATS = (3, 4, 4)
 """A phantom of a forty-eighth of the voxels is repeated so often along z, y and x."""
@@ -184,14 +185,6 @@ def said(times: list[float]) -> str:
     return (
         f"median {statistics.median(times):.1f} ms (90 % within {np.percentile(times, 90):.1f} ms)"
     )
-
-
-def rest(seconds: float = 0.3) -> None:
-    """Let the window live until nothing is left to do."""
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        QApplication.processEvents()
-        time.sleep(0.001)
 
 
 if __name__ == "__main__":

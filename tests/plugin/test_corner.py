@@ -107,7 +107,8 @@ def test_the_texts_follow_pointer_slice_and_window_of_their_own_canvas(thick):
 
 def test_a_closed_corner_leaves_no_callback_behind(thick):
     side = ViewerModel()
-    events = (side.dims.events.point, side.dims.events.order, side.events.mouse_over_canvas)
+    dims, camera = side.dims.events, side.scene.camera.events
+    events = (dims.point, dims.order, camera, side.events.mouse_over_canvas)
     before = [len(event.callbacks) for event in events]
     for _ in range(50):
         corner = CornerText(thick, side, None)

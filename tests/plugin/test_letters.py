@@ -14,6 +14,9 @@ import pytest
 import SimpleITK as sitk
 from napari.components import ViewerModel
 from napari.layers import Image
+from qtpy.QtCore import QEvent, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication
 
 from napari_vaemed.data.progress import finish
 from napari_vaemed.data.sides import edges_of
@@ -22,6 +25,7 @@ from napari_vaemed.plugin.cases import Case
 from napari_vaemed.plugin.corner import read_out
 from napari_vaemed.plugin.layers import patient_directions, volume_to_layer
 from napari_vaemed.plugin.letters import PLACES, EdgeLetters, put_upright
+from napari_vaemed.plugin.workspace import canvas_of
 
 PATIENT = np.eye(3)
 CENTRE = np.array([-31.0, 47.0, 210.0])
@@ -105,16 +109,32 @@ def letters(viewer):
     return tuple(viewer.canvas.overlays[f"vaemed_{place}"].text for place in PLACES)
 
 
+def greys(viewer):
+    """A photograph of nothing but the scan."""
+    for overlay in viewer.canvas.overlays.values():
+        overlay.opacity = 0
+    return viewer.screenshot(canvas_only=True, flash=False)[..., 0].astype(float)
+
+
+def grey_of(hu):
+    return 255 * (hu - LIMITS[0]) / (LIMITS[1] - LIMITS[0])
+
+
+def point_at(canvas, column, row):
+    """Move the mouse to a pixel, and let the window take note."""
+    none, place = Qt.MouseButton.NoButton, QPointF(column, row)
+    moved = QEvent.Type.MouseMove, place, canvas.mapToGlobal(place), none, none
+    QApplication.sendEvent(canvas, QMouseEvent(*moved, Qt.KeyboardModifier.NoModifier))
+    QApplication.processEvents()
+
+
 def photographed(viewer, frame=PATIENT):
     """The four letters by photograph: where to the right and up the balls lie in the picture."""
-    for overlay in viewer.canvas.overlays.values():
-        overlay.opacity = 0  # nothing but the scan in the picture
-    picture = viewer.screenshot(canvas_only=True, flash=False)[..., 0].astype(float)
+    picture = greys(viewer)
     middle = (np.array(picture.shape) - 1) / 2
     right, up = np.zeros(3), np.zeros(3)
     for axis, value in enumerate(BALLS.values()):
-        grey = 255 * (value - LIMITS[0]) / (LIMITS[1] - LIMITS[0])
-        rows, columns = np.nonzero(np.abs(picture - grey) < 10)
+        rows, columns = np.nonzero(np.abs(picture - grey_of(value)) < 10)
         if len(rows) > 20:  # else in another slice
             right[axis], up[axis] = columns.mean() - middle[1], middle[0] - rows.mean()
     return edges_of(frame @ right, frame @ up)
@@ -203,6 +223,35 @@ def test_the_body_seen_from_any_side_has_true_letters(window, show, look_from, r
     viewer.dims.order = (1, 2, 0)  # in 3-D the axes may have another order, too
     look_from(SLANTING[0])
     assert photographed(viewer) == letters(viewer)
+
+
+@pytest.mark.parametrize(
+    "frame", [PATIENT, turned(24, 2) @ turned(-31, 0)], ids=["straight", "oblique"]
+)
+def test_in_3d_hu_and_mm_are_those_of_the_ball_under_the_pointer(
+    window, show, look_from, read_nifti, frame
+):
+    show(read_nifti(frame, frame))
+    for angles in (FRONT, *SLANTING):
+        look_from(angles)
+        shown = greys(window.viewer)
+        for axis, value in enumerate(BALLS.values()):
+            rows, columns = np.nonzero(np.abs(shown - grey_of(value)) < 10)
+            point_at(canvas_of(window.viewer), columns.mean(), rows.mean())
+            hu, *words = window.corner.under_pointer.split()
+            assert int(hu) == value
+            mm = [float(words[n + 1]) * (1 if words[n] in "LPH" else -1) for n in (1, 3, 5)]
+            assert np.linalg.norm(mm - CENTRE - APART_MM * frame[:, axis]) < 5.5
+
+
+def test_turning_in_3d_takes_the_read_out_away(window, show, look_from, read_nifti):
+    viewer, _ = window.viewer, show(read_nifti(PATIENT))
+    look_from(FRONT)
+    rows, columns = greys(viewer).shape
+    point_at(canvas_of(viewer), columns / 2, rows / 2)
+    assert window.corner.under_pointer != ""
+    viewer.scene.camera.angles = SLANTING[0]
+    assert window.corner.slice == window.corner.under_pointer == ""
 
 
 def test_an_oblique_scan_has_the_letters_of_what_is_shown(window, show, look_from, read_nifti):

@@ -69,6 +69,7 @@ def test_each_view_shows_its_plane_upright_and_in_mm(reading, ct, settled):
     for viewer, height, width in ((coronal, 60.0, 19.2), (sagittal, 60.0, 12.0)):
         low, high = viewer._sliced_extent_world_augmented()
         assert np.allclose((high - low)[-2:], (height, width))
+        assert viewer.canvas.overlays.scale_bar.visible
     reading.viewer.dims.order = (1, 0, 2)  # the planes change places
     settled(reading)
     axial, sagittal = views.side_viewers
@@ -110,6 +111,20 @@ def test_views_meet_in_a_point_that_scrolling_and_the_mouse_with_shift_carry(rea
     hold_and_move(coronal, case.world((2, 0, 20)), Qt.KeyboardModifier.ShiftModifier)
     settled(reading)
     assert np.allclose(case.voxel(views.point())[1:], (SHAPE[1] - 1, 0))
+
+
+def test_each_view_reads_hu_and_mm_under_the_pointer(reading, ct, settled):
+    views, voxel = reading.three_views, (4, 7, 9)
+    views.put_point(reading.case.world(voxel))
+    settled(reading)
+    corners = [reading.corner, *(side._corner for side in views.sides)]
+    for canvas, corner in zip([qt_viewer_of(reading.viewer), *views.sides], corners, strict=True):
+        hold_and_move(canvas, reading.case.world(voxel), Qt.KeyboardModifier.NoModifier)
+        settled(reading)
+        hu, *words = corner.under_pointer.split()
+        assert int(hu) == ct.hu[voxel]
+        mm = [float(words[n + 1]) * (1 if words[n] in "LPH" else -1) for n in (1, 3, 5)]
+        assert mm == pytest.approx(ct.to_world(voxel), abs=0.2)
 
 
 def test_canvases_go_to_the_point_one_a_frame_and_none_waits_for_ever(reading, settled):

@@ -1,9 +1,15 @@
+import gc
+import threading
+
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QApplication
 
 from napari_vaemed.data.labels import in_lungs
 from napari_vaemed.plugin.cases import PREVIEW
+from napari_vaemed.plugin.layers import VESSEL_WINDOW
 from napari_vaemed.plugin.views import CHEST, FINDING, LUNGS
+from napari_vaemed.plugin.workspace import canvas_of
 
 
 def letters(viewer):
@@ -21,6 +27,12 @@ def test_the_sides_of_the_body_stand_at_the_edges_and_the_head_is_up(chest):
     assert viewer.scene.camera.orientation2d == ("up", "right")
     viewer.dims.order = (2, 0, 1)
     assert letters(viewer) == "HFAP"
+
+
+def test_a_scale_bar_in_mm_stands_at_the_lower_left(chest):
+    bar = chest.viewer.canvas.overlays.scale_bar
+    assert (bar.visible, str(bar.position)) == (True, "bottom_left")
+    assert {str(unit) for unit in chest.viewer.layers.extent.units} == {"millimeter"}
 
 
 def test_3d_shows_a_small_copy_from_the_front_and_2d_the_ct_again(chest, idle):
@@ -74,6 +86,17 @@ def test_the_copy_is_ready_when_the_lungs_are_found(chest, idle):
     chest.views.show_3d(LUNGS)
     assert not chest.jobs.running
     assert copy_of(chest).visible
+
+
+def test_the_lungs_copy_is_made_ahead_even_after_the_chest_was_looked_at(chest, idle):
+    chest.views.show_3d(CHEST)
+    idle(chest)
+    chest.views.show_2d()
+    chest.find_lungs(chest.case)
+    idle(chest)
+    chest.views.show_3d(LUNGS)
+    assert not chest.jobs.running
+    assert copy_of(chest).contrast_limits == list(VESSEL_WINDOW)
 
 
 def test_lungs_not_known_yet_are_found_while_the_chest_is_shown(chest, idle):
@@ -198,19 +221,70 @@ def test_napari_s_own_button_shows_the_small_copy_too(chest, idle):
     assert chest.case.layer.visible
 
 
-def test_a_volume_is_drawn_once_until_it_is_on_the_screen(chest, idle, qtbot):
+@pytest.fixture
+def frames(chest):
+    """What was visible in each frame that the main canvas has drawn since."""
+    drawn = []
+
+    def note(event):
+        drawn.append([layer.name for layer in chest.viewer.layers if layer.visible])
+
+    canvas = chest.viewer.window._qt_viewer.canvas
+    canvas._scene_canvas.events.draw.connect(note)
+    yield drawn
+    canvas._scene_canvas.events.draw.disconnect(note)
+
+
+def test_a_volume_is_drawn_once_until_it_is_on_the_screen(chest, idle, qtbot, frames):
     viewer = chest.viewer
     viewer.window._qt_window.show()
     chest.views.show_3d(CHEST)
     idle(chest)
     chest.views.show_2d()
     qtbot.wait(50)
-    canvas, drawn = viewer.window._qt_viewer.canvas, []
-    canvas._scene_canvas.events.draw.connect(drawn.append)
-    with qtbot.waitSignal(canvas.native.frameSwapped):
+    frames.clear()
+    with qtbot.waitSignal(canvas_of(viewer).frameSwapped):
         chest.views.show_3d()
+    assert frames == [[copy_of(chest).name]]  # though the sliders went, and the canvas grew
+
+
+def test_no_frame_is_drawn_while_the_copy_is_made(chest, idle, qtbot, frames):
+    chest.viewer.window._qt_window.show()
+    qtbot.wait(50)
+    chest.views._held.setInterval(30_000)  # on a busy machine a copy may take a while
+    frames.clear()
+    chest.views.show_3d(CHEST)
+    idle(chest)
+    qtbot.waitUntil(lambda: bool(frames))
+    assert frames[0] == [copy_of(chest).name]
+
+
+def test_the_canvas_does_not_wait_for_a_copy_that_is_long_in_coming(chest, idle, qtbot, frames):
+    chest.viewer.window._qt_window.show()
+    qtbot.wait(50)
+    go_on = threading.Event()
+    before = chest.jobs.start(go_on.wait, title="Reading", channel="read", lane="read")
+    frames.clear()
+    chest.views.show_3d(CHEST)
+    qtbot.waitUntil(lambda: bool(frames))
+    assert before.live
+    assert frames[0] == []
+    go_on.set()
+    idle(chest)
     assert copy_of(chest).visible
-    assert len(drawn) == 1  # though the sliders went, and the canvas grew
+
+
+def test_slices_come_back_in_one_frame(chest, idle, qtbot, frames):
+    viewer = chest.viewer
+    viewer.window._qt_window.show()
+    chest.views.show_3d(CHEST)
+    idle(chest)
+    qtbot.waitUntil(lambda: bool(frames))
+    frames.clear()
+    with qtbot.waitSignal(canvas_of(viewer).frameSwapped):
+        chest.views.show_2d()
+    qtbot.waitUntil(lambda: bool(frames))
+    assert all(names == [chest.case.layer.name] for names in frames)
 
 
 def test_another_cut_is_shown_by_the_same_layer(chest, idle, small_phantom):
@@ -241,3 +315,24 @@ def test_a_copy_shown_again_fills_the_canvas_again(chest, idle):
     camera.zoom = 5.0
     chest.findings_changed.emit()
     assert camera.zoom == 5.0  # only when it comes
+
+
+def test_going_to_3d_and_back_leaves_nothing_behind(chest, idle, qtbot):
+    def left():
+        chest.views.show_3d()
+        idle(chest)
+        chest.views.show_2d()
+        qtbot.wait(20)
+        gc.collect()
+        emitters = [
+            each for layer in chest.viewer.layers for each in layer.events.emitters.values()
+        ]
+        return (
+            len(chest.viewer.layers),
+            len(QApplication.allWidgets()),
+            sum(len(emitter.callbacks) for emitter in emitters),
+        )
+
+    left()
+    before = left()
+    assert [left() for _ in range(3)] == [before] * 3

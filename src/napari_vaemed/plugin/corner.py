@@ -18,6 +18,7 @@ from napari_vaemed.data.sides import SIDES
 from napari_vaemed.plugin.layers import layer_name
 from napari_vaemed.plugin.scrolling import shown_slice
 from napari_vaemed.plugin.slab import KINDS
+from napari_vaemed.plugin.tools import voxel_on_ray
 
 if TYPE_CHECKING:
     from napari.components import Dims, ViewerModel
@@ -36,6 +37,8 @@ STYLE = "color: #E8E8E8; background: rgba(0, 0, 0, 110); padding: 2px 4px; font-
 
 class CornerText(QObject):
     """Writes the slice and the window at the upper right of a canvas, HU and mm at the lower right.
+
+    In 3-D it tells what a click would mark.
 
     However often the pointer moves, it is written once per turn of the event loop. No patient's
     name comes here: the scan is called what `layer_name` calls it.
@@ -60,6 +63,7 @@ class CornerText(QObject):
         # Not held: the canvas holds its viewer, and the session must not outlive that.
         self._viewer = weakref.ref(viewer)
         self._pointer: tuple[float, ...] | None = None
+        self._sight: tuple[Any, list[int]] | None = None
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self._write)
@@ -115,11 +119,20 @@ class CornerText(QObject):
             (dims.ndim, self._on_turned),
             (dims.ndisplay, self._on_turned),
             (dims.point, self._at_once),
+            (viewer.scene.camera.events, self._on_camera),
         ]
 
     def _on_move(self, viewer: Any, event: Any) -> None:
         self._pointer = tuple(event.position)
+        solid = viewer.dims.ndisplay == 3
+        self._sight = (event.view_direction, list(event.dims_displayed)) if solid else None
         self._later()
+
+    def _on_camera(self, event: Any = None) -> None:
+        viewer = self._viewer()
+        if viewer is not None and viewer.dims.ndisplay == 3 and self._pointer is not None:
+            self._pointer = None
+            self._at_once()
 
     def _on_left(self, event: Any) -> None:
         viewer = self._viewer()
@@ -148,6 +161,8 @@ class CornerText(QObject):
         texts = [NOTHING, NOTHING]
         if viewer is not None and case is not None and cut is not None:
             texts = [self._about(case, *cut), self._read(case, cut[0], viewer.dims)]
+        elif viewer is not None and case is not None and viewer.dims.ndisplay == 3:
+            texts = [NOTHING, self._read_through(case)]
         self.slice, self.under_pointer = (wide for wide, _ in texts)
         for made, (wide, stacked) in zip(self._labels, texts, strict=False):
             made.setText(wide)
@@ -175,11 +190,14 @@ class CornerText(QObject):
         for unseen in dims.not_displayed:
             here[unseen] = dims.point[unseen]  # the slice may have changed under a resting pointer
         slab = self._session.slab
-        found = read_out(case, here[-3:], axis, slab.beyond(axis), KINDS[slab.kind])
-        if found is None:
+        return _told(read_out(case, here[-3:], axis, slab.beyond(axis), KINDS[slab.kind]))
+
+    def _read_through(self, case: Case) -> tuple[str, str]:
+        """What a click in 3-D would mark, as it is written with room for it and without."""
+        if self._pointer is None or self._sight is None:
             return NOTHING
-        hu, words = f"{found[0]} HU", patient_mm(found[1])
-        return f"{hu}\n{'  '.join(words)}", "\n".join((hu, *words))
+        voxel = voxel_on_ray(case, self._pointer, *self._sight)
+        return NOTHING if voxel is None else _told(read_out(case, case.world(voxel)))
 
     def _place(self) -> None:
         for made, low in zip(self._labels, (False, True), strict=False):
@@ -239,6 +257,14 @@ def patient_mm(place: ArrayLike) -> tuple[str, str, str]:
     """A patient position (x, y, z), LPS mm, as it is said: ``("L 12.0", "A 3.5", "H 40.1 mm")``."""
     x, y, z = (_towards(2 - axis, float(mm)) for axis, mm in enumerate(np.asarray(place)))
     return x, y, f"{z} mm"
+
+
+def _told(found: tuple[int, NDArray[np.float64]] | None) -> tuple[str, str]:
+    """HU and place on two lines, and on four."""
+    if found is None:
+        return NOTHING
+    hu, words = f"{found[0]} HU", patient_mm(found[1])
+    return f"{hu}\n{'  '.join(words)}", "\n".join((hu, *words))
 
 
 def _label(canvas: QWidget) -> QLabel:

@@ -21,7 +21,6 @@ from napari_vaemed.plugin.workspace import qt_viewer_of
 
 if TYPE_CHECKING:
     from napari.layers import Layer
-    from napari.qt import QtViewer
 
     from napari_vaemed.plugin.cases import Case
     from napari_vaemed.plugin.layers import LayerData
@@ -31,6 +30,8 @@ FRONTAL = (0.0, 0.0, -90.0)
 """Camera angles that look at the patient from the front, head up."""
 CHEST, LUNGS, FINDING = CUTS = ("chest", "lungs", "finding")
 """What 3-D can show: all, the inside of the lungs, or the chosen finding and what is near it."""
+COPY_MS = 300
+"""How long the canvas waits for a copy that is being made, before it is drawn without."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +86,10 @@ class Views(QObject):
         self._asked: WeakKeyDictionary[Case, Cut] = WeakKeyDictionary()
         self._shown: WeakKeyDictionary[Case, Cut] = WeakKeyDictionary()
         self._letters = EdgeLetters(session.viewer)
+        self._held = QTimer(self)
+        self._held.setSingleShot(True)
+        self._held.setInterval(COPY_MS)
+        self._held.timeout.connect(self._draw_again)
         dims = session.viewer.dims.events
         dims.order.connect(self._on_axes)
         dims.point.connect(self._on_point)
@@ -129,7 +134,9 @@ class Views(QObject):
 
     def show_2d(self) -> None:
         """Switch back to slices."""
-        self._session.viewer.dims.ndisplay = 2
+        if self._session.viewer.dims.ndisplay == 3:
+            self._hold_canvas()  # the sliders come before anybody else is told
+            self._session.viewer.dims.ndisplay = 2
 
     def put_outlined(self, case: Case, what: str, layer_data: LayerData) -> None:
         """Show labels of a whole CT in its slices, as outlines: a tint would hide what is faint.
@@ -191,16 +198,31 @@ class Views(QObject):
         self._on_axes()
         self._show_copy()
         self.cut_changed.emit()
+        case, cut = self._session.case, self.cut
+        awaited = None if case is None else self._asked.get(case)
+        if viewer.dims.ndisplay == 3 and cut is not None and cut.same_as(awaited):
+            self._held.start()
 
     def _hold_canvas(self) -> None:
-        """Draw nothing until the canvas has taken the room that the sliders leave it, or need.
+        """Draw nothing until a volume is there, and the canvas has the room the sliders leave it.
 
-        Qt draws a canvas with every change of its size, and a volume takes half a second each.
+        Qt draws a canvas with every change of its size, and a volume takes a third of a second.
         """
         main = qt_viewer_of(self._session.viewer)
         if main is not None:
             main.setUpdatesEnabled(False)
-            QTimer.singleShot(0, main, partial(_release, main))
+            self._draw_soon()
+
+    def _draw_soon(self) -> None:
+        self._held.stop()
+        QTimer.singleShot(0, self, self._draw_again)
+
+    def _draw_again(self) -> None:
+        """Let napari's canvas and sliders be drawn again, at their new sizes."""
+        main = qt_viewer_of(self._session.viewer)
+        if main is not None and not self._held.isActive():
+            QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
+            main.setUpdatesEnabled(True)
 
     def _leave_slices(self) -> None:
         for case in self._session.cases.values():
@@ -239,11 +261,12 @@ class Views(QObject):
     def _on_lungs_changed(self) -> None:
         """Have the copy ready before it is asked for; one removed by hand stays away."""
         case, cut = self._session.case, self.cut
-        if case is None or cut is None or cut.same_as(self._shown.get(case)):
+        if case is None or cut is None:
             return
         if case.lungs is not None:
             self._make_copy(case, Cut(LUNGS, case.lungs))
-        self._show_copy()
+        if not cut.same_as(self._shown.get(case)):
+            self._show_copy()
 
     def _show_copy(self) -> None:
         """Show in 3-D what is wanted; once it is there."""
@@ -280,6 +303,8 @@ class Views(QObject):
     def _on_copy_ended(self, case: Case, cut: Cut) -> None:
         if self._asked.get(case) is cut:
             del self._asked[case]
+        if self._held.isActive():
+            self._draw_soon()
 
     def _put_copy(self, case: Case, copy: Copy) -> None:
         viewer, first = self._session.viewer, case not in self._shown
@@ -295,21 +320,23 @@ class Views(QObject):
         self._shown[case] = copy.cut
         if first:
             viewer.scene.camera.angles = FRONTAL
-        viewer.fit_to_view(layers=[layer])
+        self._fit(layer)
         self.cut_changed.emit()
 
     def _show_again(self, layer: Layer) -> None:
         if not layer.visible:  # slices had the camera meanwhile
             layer.visible = True
-            self._session.viewer.fit_to_view(layers=[layer])
+            self._fit(layer)
+
+    def _fit(self, layer: Layer) -> None:
+        """Let a copy fill the canvas."""
+        for emitter in layer.events.emitters.values():
+            for callback in emitter.callbacks:  # the last fitting has left some behind
+                if isinstance(callback, tuple) and callback[0]() is None:
+                    emitter.disconnect(callback)
+        self._session.viewer.fit_to_view(layers=[layer])
 
     def _hide_copies(self, but: Case | None = None) -> None:
         for case in self._session.cases.values():
             if case is not but and PREVIEW in case.made:
                 case.made[PREVIEW].visible = False
-
-
-def _release(main: QtViewer) -> None:
-    """Let napari's canvas and sliders be drawn again, at their new sizes."""
-    QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
-    main.setUpdatesEnabled(True)
