@@ -11,6 +11,7 @@ from napari_vaemed.segmentation.morphology import (
     erode,
     grow_apart,
     label,
+    of_pieces,
     open_,
     reached,
     spread,
@@ -90,16 +91,28 @@ def test_a_part_can_be_cut_out_and_put_back(mask):
 
 @pytest.mark.parametrize("factors", [(1, 1, 1), (2, 3, 3), (3, 4, 5)])
 def test_blocks_hold_what_any_of_their_voxels_holds(mask, factors):
-    blocks = PackedMask.of(mask).in_blocks(factors)
+    packed = PackedMask.of(mask)
+    blocks = packed.in_blocks(factors)
     assert blocks.shape == tuple(-(-n // f) for n, f in zip(mask.shape, factors, strict=True))
     for index in np.argwhere(np.ones_like(blocks))[::7]:
         cut = tuple(slice(i * f, i * f + f) for i, f in zip(index, factors, strict=True))
         assert blocks[tuple(index)] == mask[cut].any()
-    spread_out = PackedMask.of_blocks(blocks, factors, mask.shape).unpack()
     expected = blocks
     for axis, factor in enumerate(factors):
         expected = np.repeat(expected, factor, axis=axis)
-    np.testing.assert_array_equal(spread_out, expected[tuple(slice(n) for n in mask.shape)])
+    for box in (packed.box, (slice(3, 19), slice(7, 8), slice(11, mask.shape[2] - 2))):
+        spread_out = PackedMask.of_blocks(blocks, factors, box).unpack()
+        np.testing.assert_array_equal(spread_out, expected[box])
+
+
+def test_pieces_take_the_value_of_their_number(mask):
+    pieces, sizes = label(mask)
+    values = np.arange(len(sizes), dtype=np.uint16) * 3
+    np.testing.assert_array_equal(of_pieces(pieces, values), pieces * 3)
+    largest = of_pieces(pieces, sizes == sizes.max())
+    expected, _ = ndimage.label(mask)
+    where = np.bincount(expected[mask]).argmax()
+    assert sizes.max() == np.count_nonzero(largest) == np.count_nonzero(expected == where)
 
 
 @pytest.mark.parametrize("across", [True, False])

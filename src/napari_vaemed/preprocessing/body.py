@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_vaemed.data.volume import Volume
+from napari_vaemed.preprocessing.threads import working_threads
 
 TISSUE_HU = -250
 GRID_MM = 4.0
@@ -51,7 +50,7 @@ def body_mask(volume: Volume) -> NDArray[np.bool_]:
         here &= _on_voxels(reach[layer], steps[1:], volume.shape[1:])
         here |= _on_voxels(core[layer], steps[1:], volume.shape[1:])
 
-    with ThreadPoolExecutor(2) as pool:
+    with working_threads() as pool:
         list(pool.map(draw, range(len(filled))))
     return body
 
@@ -84,7 +83,7 @@ def remove_background(
     def copy(z: int) -> None:
         kept[z] = np.where(inside[z], hu[z], np.int16(fill_hu))
 
-    with ThreadPoolExecutor(2) as pool:
+    with working_threads() as pool:
         list(pool.map(copy, range(len(hu))))
     return kept
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vaemed.preprocessing.threads import in_slabs
 from napari_vaemed.segmentation.morphology import (
     Box,
     Factors,
     PackedMask,
     Sizes,
-    in_slabs,
     label,
+    of_pieces,
     open_,
     reached,
 )
@@ -87,7 +88,7 @@ def find_trachea(
         return None
     chosen = np.zeros(len(sizes), bool)
     chosen[numbers[track]] = True
-    z, y, x = _where(chosen[discs])
+    z, y, x = _where(of_pieces(discs, chosen))
     return Trachea(np.column_stack([z, y, x + left_out]), spacing)
 
 
@@ -116,8 +117,8 @@ def grow_airways(
     tree = _wide_tubes(_before_the_leak(part, seed, float(np.prod(grid)) / 1000), seed, grid)
     rows = np.zeros((*tree.shape[:2], -(-hu.shape[2] // fx)), bool)
     rows[..., x.start // fx : x.start // fx + tree.shape[2]] = tree
-    shape = (z.stop - z.start, y.stop - y.start, hu.shape[2])
-    return (z, y), PackedMask.of_blocks(rows, factors, shape)
+    whole_rows = slice(0, z.stop - z.start), slice(0, y.stop - y.start), slice(0, hu.shape[2])
+    return (z, y), PackedMask.of_blocks(rows, factors, whole_rows)
 
 
 def _factors(spacing: tuple[float, float, float]) -> Factors:
@@ -142,7 +143,7 @@ def _round_discs(
     """Numbers of the discs a trachea could make, and their (slice, y mm, x mm, area mm²)."""
     area = sizes * spacing[1] * spacing[2]
     sized = (area > TRACHEA_AREA_MM2[0]) & (area < TRACHEA_AREA_MM2[1])
-    z, y, x = _where(sized[discs])
+    z, y, x = _where(of_pieces(discs, sized))
     number = discs[z, y, x]
     size, n = np.maximum(sizes, 1), len(sizes)
     cy, cx = np.bincount(number, y, n) / size, np.bincount(number, x, n) / size

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vaemed.data.volume import Volume
+from napari_vaemed.preprocessing.threads import in_slabs
 from napari_vaemed.segmentation.morphology import (
     CROSS,
     WORD,
     Factors,
     PackedMask,
-    in_slabs,
     label,
+    of_pieces,
     open_,
 )
 
@@ -96,7 +97,7 @@ def _beyond_view(hu: NDArray[np.int16], volume: Volume) -> NDArray[np.bool_]:
     for axis in (1, 2):
         outside[np.take(pieces, (0, -1), axis=axis)] = True
     outside[0] = False
-    return outside[pieces]
+    return of_pieces(pieces, outside)
 
 
 def _cell_factors(volume: Volume) -> Factors:

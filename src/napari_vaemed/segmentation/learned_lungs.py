@@ -21,6 +21,7 @@ from napari_vaemed.preprocessing.lung_planes import (
     with_neighbours,
 )
 from napari_vaemed.segmentation.lungs import NoLungs
+from napari_vaemed.segmentation.morphology import label, of_pieces
 
 TILE, OVERLAP = 416, 0.5
 """Edge of a tile in samples, so that most planes need one, and the share two tiles have in
@@ -69,15 +70,15 @@ def find_lungs_by_network(
         Canonical, so that the right lung has the lower x.
     aerated : (z, y, x) uint8 or None
         What `segmentation.lungs.segment_lungs` has found there. It knows the edges of lung that
-        holds air better than samples of 1.5 mm can show: then it stays as it is, and only dense
-        lung is added.
+        holds air better than samples of 1.5 mm can show: then they stay as they are, and only
+        dense lung is added, in place, so that no second array of the scan's size is needed.
     tile : int
         Edge of the tiles, in samples of 1.5 mm; a smaller one needs less memory.
 
     Returns
     -------
     (z, y, x) uint8
-        See `data.labels`.
+        See `data.labels`; ``aerated`` itself if it was given.
 
     Raises
     ------
@@ -92,26 +93,26 @@ def find_lungs_by_network(
         )
     chances, airless = yield from _chances(network, volume, tile)
     yield Progress("Tidying the lungs", 0, 2)
-    inside = chances.sum(axis=0, dtype=np.uint16) > SURE // 2
-    labels = np.where(inside, chances.argmax(axis=0) + 1, 0)
+    labels = _surest(chances)
     spacing = plane_spacing(volume.shape, volume.spacing)
-    tidied = tidy_labels(labels.astype(np.uint8), spacing)
+    tidied = tidy_labels(labels, spacing)
     if aerated is None and np.count_nonzero(in_lungs(tidied)) * _ml(spacing) < NO_LUNGS_ML:
         raise NoLungs(
             "The network sees no lungs here. Open a chest CT in Hounsfield units; if this is one, "
             "look for the lungs by threshold."
         )
     changed = tidied != labels
-    for label in range(1, 4):
-        chances[label - 1][changed] = SURE * (tidied[changed] == label)
+    for number, chance in enumerate(chances, start=1):
+        chance[changed] = SURE * (tidied[changed] == number)
     yield Progress("Tidying the lungs", 1, 2)
     if aerated is None:
-        return (yield from _on_voxels(chances, volume.shape))
-    tidied[~airless] = 0  # air that the threshold left out is a bowel's
-    chances *= dense_additions(tidied, lung_label_planes(aerated, volume.spacing), spacing)
-    chances[AIRWAYS - 1] = 0
-    added = yield from _on_voxels(chances, volume.shape)
-    return np.where(aerated > 0, aerated, added)
+        aerated = np.zeros(volume.shape, np.uint8)
+    else:
+        tidied[~airless] = 0  # air that the threshold left out is a bowel's
+        chances *= dense_additions(tidied, lung_label_planes(aerated, volume.spacing), spacing)
+        chances[AIRWAYS - 1] = 0
+    yield from _draw(chances, aerated)
+    return aerated
 
 
 def dense_additions(learned: Labels, aerated: Labels, spacing: Spacing) -> NDArray[np.bool_]:
@@ -132,14 +133,12 @@ def dense_additions(learned: Labels, aerated: Labels, spacing: Spacing) -> NDArr
     """
     dense = in_lungs(learned) & (aerated == 0)
     thick = ndimage.binary_opening(dense, FLAT, iterations=THIN_SAMPLES)
-    pieces, count = ndimage.label(thick)
-    if not count:
-        return thick
-    kept = np.bincount(pieces.ravel()) * _ml(spacing) > SMALLEST_ADDED_ML
+    pieces, sizes = label(thick)
     beside = ndimage.binary_dilation(in_lungs(aerated), iterations=2)
-    kept &= np.isin(np.arange(count + 1), np.unique(pieces[beside]))
-    kept[0] = False
-    return np.asarray(ndimage.binary_dilation(kept[pieces], FLAT))
+    kept = np.zeros(len(sizes), bool)
+    kept[np.unique(pieces[beside])] = True
+    kept &= sizes * _ml(spacing) > SMALLEST_ADDED_ML
+    return np.asarray(ndimage.binary_dilation(of_pieces(pieces, kept), FLAT))
 
 
 def tiled_logits(network: nn.Module, planes: torch.Tensor, *, tile: int = TILE) -> torch.Tensor:
@@ -175,16 +174,12 @@ def tidy_labels(labels: Labels, spacing: Spacing) -> Labels:
     """
     ml = _ml(spacing)
     tidied = np.where(_large_pieces(in_lungs(labels), ml), labels, 0).astype(np.uint8)
-    for label, other in ((RIGHT_LUNG, LEFT_LUNG), (LEFT_LUNG, RIGHT_LUNG)):
-        tidied[_islands(tidied == label, tidied == other)] = other
-    for label in (RIGHT_LUNG, LEFT_LUNG):
-        side = tidied == label
-        tidied[_holes(side, ml) & (tidied == 0)] = label
-    tubes, count = ndimage.label((labels == AIRWAYS) & (tidied == 0))
-    if count:
-        sizes = np.bincount(tubes.ravel())[1:]
-        kept = 1 + np.flatnonzero(sizes >= 0.1 * sizes.max())
-        tidied[np.isin(tubes, kept)] = AIRWAYS
+    for one, other in ((RIGHT_LUNG, LEFT_LUNG), (LEFT_LUNG, RIGHT_LUNG)):
+        tidied[_islands(tidied == one, tidied == other)] = other
+    for side in (RIGHT_LUNG, LEFT_LUNG):
+        tidied[_holes(tidied == side, ml) & (tidied == 0)] = side
+    tubes, sizes = label((labels == AIRWAYS) & (tidied == 0))
+    tidied[of_pieces(tubes, sizes >= max(0.1 * sizes.max(), 1))] = AIRWAYS
     return tidied
 
 
@@ -271,68 +266,71 @@ def _ml(spacing: Spacing) -> float:
 
 
 def _large_pieces(lung: NDArray[np.bool_], ml: float) -> NDArray[np.bool_]:
-    pieces, count = ndimage.label(lung)
-    if not count:
-        return lung
-    sizes = np.bincount(pieces.ravel()) * ml
-    sizes[0] = 0
-    large = sizes >= min(SMALLEST_ML, SMALLEST_SHARE * sizes.sum())
-    large[0] = False
-    return np.asarray(large[pieces])
+    pieces, sizes = label(lung)
+    large = sizes * ml >= min(SMALLEST_ML, SMALLEST_SHARE * sizes.sum() * ml)
+    return of_pieces(pieces, large & (sizes > 0))
 
 
 def _islands(side: NDArray[np.bool_], other: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Small pieces of one lung that touch the other."""
-    pieces, count = ndimage.label(side)
-    if count < 2:
-        return np.zeros_like(side)
-    sizes = np.bincount(pieces.ravel())
-    sizes[0] = 0
-    touching = np.zeros(count + 1, bool)
+    pieces, sizes = label(side)
+    touching = np.zeros(len(sizes), bool)
     touching[np.unique(pieces[ndimage.binary_dilation(other)])] = True
-    island = touching & (sizes < ISLAND_SHARE * sizes.max())
-    island[0] = False
-    return np.asarray(island[pieces])
+    return of_pieces(pieces, touching & (sizes > 0) & (sizes < ISLAND_SHARE * sizes.max()))
 
 
 def _holes(side: NDArray[np.bool_], ml: float) -> NDArray[np.bool_]:
     """What a lung encloses, on every side in space, if it is small."""
-    filled = ndimage.binary_fill_holes(side)
-    holes, count = ndimage.label(filled & ~side)
-    if not count:
-        return np.zeros_like(side)
-    small = np.bincount(holes.ravel()) * ml < LARGEST_HOLE_ML
-    small[0] = False
-    return np.asarray(small[holes])
+    holes, sizes = label(ndimage.binary_fill_holes(side) & ~side)
+    return of_pieces(holes, (sizes > 0) & (sizes * ml < LARGEST_HOLE_ML))
 
 
-def _on_voxels(chances: NDArray[np.uint8], shape: tuple[int, int, int]) -> Work[Labels]:
-    """Labels of the scan's own voxels: in where straight lines between samples say half, and
-    which of the three by the samples near."""
-    labels = np.zeros(shape, np.uint8)
+def _surest(chances: NDArray[np.uint8]) -> Labels:
+    """The label of each sample; none where all three together are not likely."""
+    labels = np.zeros(chances.shape[1:], np.uint8)
+    for plane, sure in zip(labels, chances.swapaxes(0, 1), strict=True):
+        inside = sure.sum(axis=0, dtype=np.uint16) > SURE // 2
+        plane[:] = np.where(inside, sure.argmax(axis=0) + 1, 0)
+    return labels
+
+
+def _surest_around(chances: NDArray[np.uint8]) -> Labels:
+    """The label that is likeliest in the 27 samples around each."""
+    labels, most = np.ones(chances.shape[1:], np.uint8), np.zeros(chances.shape[1:], np.uint16)
+    for number, chance in enumerate(chances, start=1):
+        near = ndimage.uniform_filter(chance, 3, np.uint16)
+        labels[near > most] = number
+        np.maximum(most, near, out=most)
+    return labels
+
+
+def _draw(chances: NDArray[np.uint8], labels: Labels) -> Work[None]:
+    """Label voxels that have none: in where straight lines between samples say half, and which
+    of the three by the samples near."""
     any_of = np.minimum(chances.sum(axis=0, dtype=np.uint16), SURE).astype(np.uint8)
     found = ndimage.find_objects((any_of > 0).view(np.uint8))
     if not found:
-        return labels
-    near = [ndimage.uniform_filter(chance, 3, np.uint16) for chance in chances.astype(np.uint16)]
-    which = (np.argmax(near, axis=0) + 1).astype(np.uint8)
-    z, y, x = (_between(n, m, cut) for n, m, cut in zip(shape, any_of.shape, found[0], strict=True))
-    for start in range(0, len(z.at), SLAB):
+        return
+    which = _surest_around(chances)
+    z, y, x = (
+        _between(n, m, cut) for n, m, cut in zip(labels.shape, any_of.shape, found[0], strict=True)
+    )
+    for start in range(0, len(z.first), SLAB):
         if start % (4 * SLAB) == 0:
-            yield Progress("Drawing the lungs' edges", start, len(z.at))
+            yield Progress("Drawing the lungs' edges", start, len(z.first))
         here = slice(start, start + SLAB)
         planes = z.of(any_of, 0, here)
         inside = x.of(y.of(planes, 1), 2) > SURE / 2
         nearest = which[np.ix_(z.nearest[here], y.nearest, x.nearest)]
-        labels[z.at[here, None, None], y.at[:, None], x.at] = inside * nearest
-    return labels
+        voxels = labels[z.voxels][here, y.voxels, x.voxels]
+        np.copyto(voxels, nearest, where=inside & (voxels == 0))
 
 
 @dataclass(frozen=True, eq=False)
 class _Line:
     """Voxels along an axis, and between which samples each lies."""
 
-    at: NDArray[np.int64]
+    voxels: slice
     first: NDArray[np.int64]
     second: NDArray[np.int64]
     share: NDArray[np.float32]
@@ -356,8 +354,9 @@ class _Line:
 def _between(n: int, m: int, cut: slice) -> _Line:
     """The voxels, of n, that samples ``cut``, of m, and their neighbours reach."""
     low, high = max((cut.start - 1) * n // m, 0), min(-(-(cut.stop + 1) * n // m), n)
-    at = np.arange(low, high)
-    where = ((at + 0.5) * m / n - 0.5).clip(0, m - 1)
+    where = ((np.arange(low, high) + 0.5) * m / n - 0.5).clip(0, m - 1)
     first = where.astype(int)
     share = (where - first).astype(np.float32)
-    return _Line(at, first, np.minimum(first + 1, m - 1), share, np.rint(where).astype(int))
+    return _Line(
+        slice(low, high), first, np.minimum(first + 1, m - 1), share, np.rint(where).astype(int)
+    )

@@ -6,16 +6,15 @@ thin walls stay closed; where each lung ends is decided on the voxels themselves
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_vaemed.data.labels import AIRWAYS, LEFT_LUNG, RIGHT_LUNG
+from napari_vaemed.data.labels import LEFT_LUNG, RIGHT_LUNG
 from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.preprocessing.body import surrounded_by_body
+from napari_vaemed.preprocessing.threads import in_slabs
 from napari_vaemed.segmentation.airways import find_trachea, grow_airways
 from napari_vaemed.segmentation.cells import Cells, survey
 from napari_vaemed.segmentation.morphology import (
@@ -27,8 +26,9 @@ from napari_vaemed.segmentation.morphology import (
     close,
     dilate,
     grow_apart,
-    in_slabs,
+    in_words,
     label,
+    of_pieces,
     spread,
 )
 from napari_vaemed.segmentation.sides import right_and_left
@@ -49,6 +49,10 @@ CLOSING_MM = 8.0
 this come back into the lung."""
 
 CLOSING_STEP_MM = 1.25
+DRAWN_SLICES = 8
+
+Part = tuple[PackedMask, Box]
+"""A mask within a box of the scan; outside of it there is nothing."""
 
 
 class NoLungs(ValueError):
@@ -75,11 +79,10 @@ def segment_lungs(volume: Volume) -> Work[NDArray[np.uint8]]:
     NoLungs
         When no lung is seen: another part of the body, not a CT, or not in Hounsfield units.
     """
-    aerated, airways, box, factors = yield from _aerated_lungs(volume)
+    aerated, box, airways, factors = yield from _aerated_lungs(volume)
     yield Progress("Taking in vessels and nodules", 4, 5)
-    with ThreadPoolExecutor(2) as pool:
-        solid = list(pool.map(lambda side: _solid(side, factors, volume.spacing), aerated))
-    return _labels(aerated, solid, airways, box)
+    solid = [_solid(side, factors, volume.spacing) for side in aerated]
+    return _labels(aerated, solid, box, airways, volume.shape)
 
 
 def lung_ml(labels: NDArray[np.uint8], spacing: tuple[float, float, float]) -> dict[str, float]:
@@ -100,34 +103,49 @@ def lung_ml(labels: NDArray[np.uint8], spacing: tuple[float, float, float]) -> d
 
 def _aerated_lungs(
     volume: Volume,
-) -> Work[tuple[tuple[PackedMask, PackedMask], PackedMask, Box, Factors]]:
-    """Air of the right and of the left lung in a box, airways, the box, and voxels in a cell."""
+) -> Work[tuple[tuple[PackedMask, PackedMask], Box, Part, Factors]]:
+    """Air of the right and of the left lung in a box, the box, airways, and voxels in a cell."""
+    kinds, box, airways, factors = yield from _air_by_kind(volume)
+    both = grow_apart(*kinds, round(REJOIN_MM / min(volume.spacing[1:])))
+    return both, box, airways, factors
+
+
+def _air_by_kind(
+    volume: Volume,
+) -> Work[tuple[tuple[PackedMask, PackedMask, PackedMask], Box, Part, Factors]]:
+    """Right lung, left lung and all air that may be lung in a box, the box, airways, factors.
+
+    What only this needs, the cells and the scan's whole air, goes with it.
+    """
     yield Progress("Looking for air in the body", 0, 5)
     air, cells = survey(volume)
     inside = surrounded_by_body(cells.hu, cells.spacing)
     yield Progress("Following the airways", 1, 5)
-    airways = _airways(volume, air, cells, inside)
+    airways, tubes = _taken_airways(volume, air, cells, inside)
     yield Progress("Finding the lungs", 2, 5)
-    tubes = airways.in_blocks(cells.factors)
-    kinds = _lung_cells(volume, cells, inside, tubes)
+    right, left, elsewhere = _lung_cells(volume, cells, inside, tubes)
     yield Progress("Drawing the lungs' edges", 3, 5)
-    box = _around(kinds[0] | kinds[1], cells, volume.shape, CLOSING_MM + REJOIN_MM)
-    right, left, rest = _air_by_kind(cells, kinds, air, airways, box)
-    both = grow_apart(right, left, rest, round(REJOIN_MM / min(volume.spacing[1:])))
-    return both, airways, box, cells.factors
+    box = _around(right | left, cells, volume.shape, CLOSING_MM + REJOIN_MM)
+    here = air.crop(box)
+    both = [PackedMask.of_blocks(side, cells.factors, box) & here for side in (right, left)]
+    rest = here.without(PackedMask.of_blocks(elsewhere, cells.factors, box))
+    return (both[0], both[1], rest), box, airways, cells.factors
 
 
-def _airways(
+def _taken_airways(
     volume: Volume, air: PackedMask, cells: Cells, inside: NDArray[np.bool_]
-) -> PackedMask:
-    found = PackedMask(np.zeros_like(air.words), air.width)
+) -> tuple[Part, NDArray[np.bool_]]:
+    """The airways, which are taken out of the air, and the cells they touch."""
     trachea = find_trachea(cells.hu, cells.spacing, inside)
-    if trachea is None:
-        return found
-    (z, y), tree = grow_airways(volume.hu, volume.spacing, trachea)
-    near = PackedMask(air.words[z, y], air.width)
-    found.words[z, y] = spread(tree, near, 2).words
-    return found
+    grown = None if trachea is None else grow_airways(volume.hu, volume.spacing, trachea)
+    whole = PackedMask(np.zeros_like(air.words), air.width)
+    if grown is not None:
+        (z, y), tree = grown
+        near = PackedMask(air.words[z, y], air.width)
+        whole.words[z, y] = spread(tree, near, 2).words
+        near.words[:] &= ~whole.words[z, y]
+    box = whole.bounds(0.0, volume.spacing)
+    return (whole.crop(box), box), whole.in_blocks(cells.factors)
 
 
 def _lung_cells(
@@ -163,19 +181,23 @@ def _smallest_ml(cells: Cells) -> float:
 
 def _lung_pieces(
     cells: Cells, inside: NDArray[np.bool_], airways: NDArray[np.bool_]
-) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
     """Connected pieces of lung, numbered, and all cells that cannot be lung."""
-    wall = dilate(PackedMask.of(airways), *CROSS).unpack()
-    pieces, sizes = label(cells.air & ~wall)
-    lungs = np.zeros(pieces.shape, np.int32)
+    pieces, sizes = label(cells.air & ~dilate(PackedMask.of(airways), *CROSS).unpack())
+    numbers = np.zeros(len(sizes), np.uint16)
     boxes = ndimage.find_objects(pieces)
     for i in np.flatnonzero(sizes * cells.ml > _smallest_ml(cells)):
         box = boxes[i - 1]
         piece = pieces[box] == i
         enclosed = np.count_nonzero(piece & inside[box]) > 0.6 * sizes[i]
-        if enclosed and _is_parenchyma(float(np.median(cells.hu[box][piece])), sizes[i] * cells.ml):
-            lungs[box][piece] = i
-    return lungs, cells.beyond | ((pieces > 0) & (lungs == 0))
+        median = float(np.median(cells.hu[box][piece]))
+        if enclosed and _is_parenchyma(median, sizes[i] * cells.ml):
+            numbers[i] = numbers.max() + 1
+    lungs = of_pieces(pieces, numbers)
+    elsewhere = pieces > 0
+    elsewhere &= lungs == 0
+    elsewhere |= cells.beyond
+    return lungs, elsewhere
 
 
 def _scanner_middle(volume: Volume, cells: Cells) -> float | None:
@@ -209,40 +231,21 @@ def _around(
     return z, y, slice(x.start // WORD * WORD, min(-(-x.stop // WORD) * WORD, shape[2]))
 
 
-def _air_by_kind(
-    cells: Cells,
-    kinds: tuple[NDArray[np.bool_], ...],
-    air: PackedMask,
-    airways: PackedMask,
-    box: Box,
-) -> list[PackedMask]:
-    """Right lung, left lung, and all air that may be lung, voxel by voxel within the box."""
-    z, y, x = box
-    fz, fy, _ = cells.factors
-    rows = (slice(z.start // fz, -(-z.stop // fz)), slice(y.start // fy, -(-y.stop // fy)))
-    shape = (z.stop - z.start, y.stop - y.start, air.width)
-    right, left, elsewhere = (
-        PackedMask.of_blocks(kind[rows], cells.factors, shape).crop((slice(None), slice(None), x))
-        for kind in kinds
-    )
-    here, tubes = air.crop(box), airways.crop(box)
-    return [right & here, left & here, here.without(elsewhere).without(tubes)]
-
-
 def _solid(side: PackedMask, factors: Factors, spacing: tuple[float, float, float]) -> PackedMask:
     """One lung with its vessels and nodules: closed, and what is then walled in filled."""
     box = side.bounds(CLOSING_MM, spacing)
-    aerated = side.crop(box)
-    closed = aerated | _closed(aerated, spacing)
+    closed = _closed(side.crop(box), spacing)
     rest, sizes = label(~closed.in_blocks(factors))
     ml = sizes * float(np.prod(spacing) * np.prod(factors)) / 1000
     hole = (sizes > 0) & (ml < LARGEST_FILLED_ML)
     for axis in range(3):
         hole[np.take(rest, (0, -1), axis=axis)] = False
     if hole.any():
-        shape = (*closed.words.shape[:2], closed.width)
-        core = PackedMask.of_blocks(hole[rest], factors, shape)
-        closed |= spread(core, ~closed, 2 * max(factors))
+        core = PackedMask.of_blocks(of_pieces(rest, hole), factors, closed.box)
+        steps = 2 * max(factors)
+        near = core.bounds(steps, (1.0, 1.0, 1.0))
+        filled = spread(core.crop(near), ~closed.crop(near), steps)
+        closed.words[in_words(near)] |= filled.words
     return closed.placed(box, side)
 
 
@@ -255,22 +258,49 @@ def _closed(side: PackedMask, spacing: tuple[float, float, float]) -> PackedMask
     thick = PackedMask(words, side.width)
     closed = close(thick, CLOSING_MM, (spacing[0] * fz, spacing[1] * fy, spacing[2])).words
     words = np.repeat(np.repeat(closed, fy, axis=1)[:, :rows], fz, axis=0)[:depth]
+    words |= side.words  # what ends within such a step stays
     return PackedMask(words, side.width)
 
 
 def _labels(
-    aerated: tuple[PackedMask, PackedMask], solid: list[PackedMask], airways: PackedMask, box: Box
+    aerated: tuple[PackedMask, PackedMask],
+    solid: list[PackedMask],
+    box: Box,
+    airways: Part,
+    shape: tuple[int, int, int],
 ) -> NDArray[np.uint8]:
+    """Label airways, then what is left of the right lung, then of the left, slab by slab.
+
+    Air that grew to the left lung is not taken into the right one.
+    """
     from napari_vaemed.segmentation.lung_kernels import draw_layers
 
-    tubes = airways.crop(box)
-    right = solid[0].without(aerated[1]).without(tubes).placed(box, airways)
-    left = solid[1].without(tubes).placed(box, airways).without(right)
-    by_label = {RIGHT_LUNG: right.words, LEFT_LUNG: left.words, AIRWAYS: airways.words}
-    masks = by_label[1], by_label[2], by_label[3]
-    labels = np.empty((*airways.words.shape[:2], airways.width), np.uint8)
-    in_slabs(lambda first, last: draw_layers(masks, first, last, labels), len(labels))
+    labels = np.empty(shape, np.uint8)
+
+    def draw(first: int, last: int) -> None:
+        for start in range(first, last, DRAWN_SLICES):
+            here = slice(start, min(start + DRAWN_SLICES, last))
+            tubes = _words_of(airways, here, shape)
+            right, left, air = (
+                _words_of((mask, box), here, shape) for mask in (*solid, aerated[1])
+            )
+            right &= ~(air | tubes)
+            left &= ~(right | tubes)
+            draw_layers((right, left, tubes), 0, len(tubes), labels[here])
+
+    in_slabs(draw, shape[0])
     return labels
+
+
+def _words_of(part: Part, slices: slice, shape: tuple[int, int, int]) -> NDArray[np.uint64]:
+    """A part's whole rows of some of a scan's slices."""
+    mask, (z, y, x) = part
+    words = np.zeros((slices.stop - slices.start, shape[1], -(-shape[2] // WORD)), np.uint64)
+    first, last = max(slices.start, z.start), min(slices.stop, z.stop)
+    if first < last:
+        here = slice(first - slices.start, last - slices.start)
+        words[in_words((here, y, x))] = mask.words[first - z.start : last - z.start]
+    return words
 
 
 def _nothing_found(smallest_ml: float, gas_ml: float) -> str:

@@ -6,12 +6,13 @@ this way and an eighth of a byte per voxel, so that masks need not be coarsened 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from napari_vaemed.preprocessing.threads import in_slabs
 
 WORD = 64
 Box = tuple[slice, slice, slice]
@@ -20,6 +21,7 @@ CROSS = (1.0, (1.0, 1.0, 1.0))
 """Radius and spacing that make the ball a voxel with its six face neighbours."""
 
 Sizes = NDArray[np.intp]
+Value = TypeVar("Value", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,14 +48,24 @@ class PackedMask:
         words.view(np.uint8)[..., : packed.shape[-1]] = packed
         return cls(words, x)
 
+    @property
+    def box(self) -> Box:
+        """All of it."""
+        depth, rows, _ = self.words.shape
+        return slice(0, depth), slice(0, rows), slice(0, self.width)
+
     @classmethod
-    def of_blocks(
-        cls, blocks: NDArray[np.bool_], factors: Factors, shape: tuple[int, int, int]
-    ) -> PackedMask:
-        """Pack a mask of a shape from one value for each block of so many voxels."""
-        lines = cls.of(np.repeat(blocks, factors[2], axis=2)[..., : shape[2]]).words
-        rows = np.repeat(lines, factors[1], axis=1)[:, : shape[1]]
-        return cls(np.repeat(rows, factors[0], axis=0)[: shape[0]], shape[2])
+    def of_blocks(cls, blocks: NDArray[np.bool_], factors: Factors, box: Box) -> PackedMask:
+        """Pack what lies in a box of voxels, from one value for each block of so many voxels."""
+        near, within = [], []
+        for cut, factor in zip(box, factors, strict=True):
+            first = cut.start // factor
+            near.append(slice(first, -(-cut.stop // factor)))
+            within.append(slice(cut.start - first * factor, cut.stop - first * factor))
+        z, y, x = within
+        lines = cls.of(np.repeat(blocks[tuple(near)], factors[2], axis=2)[..., x]).words
+        rows = np.repeat(lines, factors[1], axis=1)[:, y]
+        return cls(np.repeat(rows, factors[0], axis=0)[z], x.stop - x.start)
 
     def in_blocks(self, factors: Factors) -> NDArray[np.bool_]:
         """The blocks of so many voxels that hold any voxel of the mask."""
@@ -83,15 +95,13 @@ class PackedMask:
 
     def crop(self, box: Box) -> PackedMask:
         """The part within a box whose ends along x are whole words, or the row's end."""
-        z, y, x = box
-        words = self.words[z, y, x.start // WORD : -(-x.stop // WORD)]
-        return PackedMask(np.ascontiguousarray(words), x.stop - x.start)
+        words = np.ascontiguousarray(self.words[in_words(box)])
+        return PackedMask(words, box[2].stop - box[2].start)
 
     def placed(self, box: Box, like: PackedMask) -> PackedMask:
         """Undo `crop`: this part in an otherwise empty mask of the other's shape."""
-        z, y, x = box
         words = np.zeros_like(like.words)
-        words[z, y, x.start // WORD : -(-x.stop // WORD)] = self.words
+        words[in_words(box)] = self.words
         return PackedMask(words, like.width)
 
     def bounds(self, margin_mm: float, spacing: tuple[float, float, float]) -> Box:
@@ -120,6 +130,12 @@ class PackedMask:
     def without(self, other: PackedMask) -> PackedMask:
         """The voxels of this mask that are not in the other."""
         return PackedMask(self.words & ~other.words, self.width)
+
+
+def in_words(box: Box) -> Box:
+    """A box of voxels as one of the words they lie in."""
+    z, y, x = box
+    return z, y, slice(x.start // WORD, -(-x.stop // WORD))
 
 
 def dilate(mask: PackedMask, radius_mm: float, spacing: tuple[float, float, float]) -> PackedMask:
@@ -159,8 +175,11 @@ def open_(mask: PackedMask, radius_mm: float, spacing: tuple[float, float, float
 
 def spread(seed: PackedMask, within: PackedMask, steps: int) -> PackedMask:
     """Grow the seed through face neighbours inside another mask, a number of voxels at most."""
-    nothing = PackedMask(np.zeros_like(seed.words), seed.width)
-    return grow_apart(seed & within, nothing, within, steps)[0]
+    from napari_vaemed.segmentation.morphology_kernels import grow
+
+    words = seed.words & within.words
+    grow(words, np.zeros_like(words), np.ascontiguousarray(within.words), steps)
+    return PackedMask(words, seed.width)
 
 
 def grow_apart(
@@ -196,6 +215,17 @@ def label(mask: NDArray[np.bool_], *, across: bool = True) -> tuple[NDArray[np.i
     return pieces, number_pieces(np.ascontiguousarray(mask), across, pieces)
 
 
+def of_pieces(pieces: NDArray[np.int32], values: NDArray[Value]) -> NDArray[Value]:
+    """Give each voxel its piece's value; pieces are numbered as by `label`.
+
+    Layer by layer, since numpy indexes by a copy of eight bytes a voxel.
+    """
+    given = np.empty(pieces.shape, values.dtype)
+    for layer, numbers in zip(given, pieces, strict=True):
+        layer[:] = values[numbers]
+    return given
+
+
 def reached(
     mask: NDArray[np.bool_], seed: NDArray[np.bool_], limit: int | None = None
 ) -> NDArray[np.bool_]:
@@ -206,13 +236,6 @@ def reached(
     from napari_vaemed.segmentation.morphology_kernels import flood
 
     return flood(np.ascontiguousarray(mask), np.flatnonzero(seed), limit or mask.size)
-
-
-def in_slabs(work: Callable[[int, int], object], depth: int) -> None:
-    """Do work on two runs of layers (first, one past the last) at once, in two threads."""
-    half = -(-depth // 2)
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(work, (0, half), (half, depth)))
 
 
 def _ball_rows(radius_mm: float, spacing: tuple[float, float, float]) -> NDArray[np.int64]:

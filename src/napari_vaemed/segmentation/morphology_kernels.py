@@ -72,30 +72,52 @@ def grow(one: Words, other: Words, within: Words, steps: int) -> None:
     """
     shape = one.shape
     one, other, within = one.reshape(one.size), other.reshape(one.size), within.reshape(one.size)
-    front = np.flatnonzero(within & ~(one | other))
-    more, rest = np.empty(len(front), np.uint64), np.empty(len(front), np.uint64)
-    then, seen = np.empty_like(front), np.zeros(len(one), np.int32)
-    count = len(front)
-    for step in range(1, steps + 1):
-        for k in range(count):
+    seen = np.zeros(len(one), np.int16)
+    for i in range(len(one)):
+        free = within[i] & ~(one[i] | other[i])
+        if free and (_around(one, shape, i) | _around(other, shape, i)) & free:
+            seen[i] = 1
+    front = np.flatnonzero(seen)
+    for step in range(steps):
+        if not len(front):
+            break
+        more, rest = np.empty(len(front), np.uint64), np.empty(len(front), np.uint64)
+        for k in range(len(front)):
             i = front[k]
             free = within[i] & ~(one[i] | other[i])
             more[k] = _around(one, shape, i) & free
             rest[k] = _around(other, shape, i) & free & ~more[k]
-        n = 0
-        for k in range(count):
-            i = front[k]
-            one[i] |= more[k]
-            other[i] |= rest[k]
-        for k in range(count):
-            if not more[k] | rest[k]:
-                continue
-            for j in _neighbours(shape, front[k]):
-                if j >= 0 and seen[j] != step and within[j] & ~(one[j] | other[j]):
-                    seen[j] = step
-                    then[n] = j
-                    n += 1
-        front, then, count = then, front, n
+        for k in range(len(front)):
+            one[front[k]] |= more[k]
+            other[front[k]] |= rest[k]
+        front = _next_front(front[(more | rest) > 0], step + 2, one, other, within, shape, seen)
+
+
+@numba.njit(nogil=True, cache=True)
+def _next_front(
+    grown: NDArray[np.int64],
+    step: int,
+    one: Words,
+    other: Words,
+    within: Words,
+    shape: tuple[int, int, int],
+    seen: NDArray[np.int16],
+) -> NDArray[np.int64]:
+    """Words at those that have grown where there is room, each once; ``seen`` notes the step."""
+    count = 0
+    for i in grown:
+        for j in _neighbours(shape, i):
+            if j >= 0 and seen[j] != step and within[j] & ~(one[j] | other[j]):
+                seen[j] = step
+                count += 1
+    front, n = np.empty(count, np.int64), 0
+    for i in grown:
+        for j in _neighbours(shape, i):
+            if j >= 0 and seen[j] == step:
+                seen[j] = 0
+                front[n] = j
+                n += 1
+    return front
 
 
 @numba.njit(nogil=True, cache=True)

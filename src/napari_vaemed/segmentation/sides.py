@@ -22,7 +22,7 @@ Sides = tuple[NDArray[np.bool_], NDArray[np.bool_]]
 
 
 def right_and_left(
-    pieces: NDArray[np.int32],
+    pieces: NDArray[np.integer],
     hu: NDArray[np.int16],
     spacing: tuple[float, float, float],
     scanner_middle: float | None = None,
@@ -44,7 +44,7 @@ def right_and_left(
     right, left : (z, y, x) bool
         One is empty when there is only one lung.
     """
-    sizes = np.bincount(pieces.ravel())[1:]
+    sizes = np.bincount(pieces[pieces > 0])[1:]
     parts = [pieces == i + 1 for i in np.argsort(-sizes)[: np.count_nonzero(sizes)]]
     if len(parts) == 1 or not _are_two_lungs(parts[0], parts[1], spacing[2]):
         parts[:1] = _cut_in_two(parts[0], spacing) or parts[:1]
