@@ -32,7 +32,7 @@ class NoduleRecord:
     centre_mm : (x, y, z)
         Patient position in LPS mm.
     diameter_mm : float
-        Of the sphere with the volume of the readers' union.
+        About that of a sphere with the volume that most readers marked.
     ratings : mapping
         Reader consensus by attribute (see `ATTRIBUTES`), 1 to 5 (6 for calcification).
     clicked_mm3 : float or None

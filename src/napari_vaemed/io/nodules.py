@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vaemed.data.nodule import ATTRIBUTES, NoduleRecord
+from napari_vaemed.data.nodule_crop import majority_of
 from napari_vaemed.data.nodule_set import NoduleSet
 from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.data.volume import Volume
@@ -19,6 +20,9 @@ LIDC_SOURCE = (
     "LIDC-IDRI (Armato et al., The Cancer Imaging Archive, doi 10.7937/K9/TCIA.2015.LO9QL9SX, "
     "CC BY 3.0); crops from PabloLION/ct-slicing"
 )
+
+COLUMNS = {name: name.title().replace("_", "") + "_value" for name in ATTRIBUTES}
+"""Column of the table that holds an attribute's number, by attribute."""
 
 
 def read_nodule_set(folder: Path) -> Work[NoduleSet]:
@@ -36,7 +40,7 @@ def read_nodule_set(folder: Path) -> Work[NoduleSet]:
     readers = _reader_counts(folder / "readers.csv")
     records, volumes, masks, majorities = [], [], [], []
     for number, row in enumerate(table):
-        name = f"{row['patient_id']}_R_{row['nodule_id']}"
+        name = _name_of(row)
         volume = _read_crop(folder / "image" / f"{name}.nii.gz", row)
         mask = _read_counts(folder / "mask" / f"{name}.nii.gz") > 0
         if not mask.any():
@@ -44,14 +48,48 @@ def read_nodule_set(folder: Path) -> Work[NoduleSet]:
         counts = folder / "readers" / f"{name}.nii.gz"
         majority = mask
         if name in readers and counts.exists():
-            majority = 2 * _read_counts(counts).astype(int) >= readers[name]
+            majority = majority_of(_read_counts(counts), readers[name])
         records.append(_record(name, row, volume, mask))
         volumes.append(volume)
         masks.append(mask)
-        majorities.append(majority if majority.any() else mask)
+        majorities.append(majority)
         if number % 25 == 0:
             yield Progress("Reading nodules", number, len(table))
     return NoduleSet(tuple(records), tuple(volumes), tuple(masks), tuple(majorities), LIDC_SOURCE)
+
+
+def read_nodule_scores(folder: Path) -> tuple[tuple[str, float], ...]:
+    """Patient and malignancy score of every nodule of a folder; no crop is read.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the table or a crop is missing.
+    ValueError
+        If the table is empty, or lacks a column or a number.
+    """
+    table = _read_table(folder / "nodules.csv")
+    if not table:
+        raise ValueError(f"{folder / 'nodules.csv'} names no nodule.")
+    wanted = {"patient_id", "nodule_id", "seriesuid", "diameter_mm", *COLUMNS.values()}
+    if missing := sorted(wanted - set(table[0])):
+        raise ValueError(f"{folder / 'nodules.csv'} lacks the columns {', '.join(missing)}.")
+    scores = []
+    for row in table:
+        for kind in ("image", "mask"):
+            _there(folder / kind / f"{_name_of(row)}.nii.gz")
+        try:
+            scores.append((row["patient_id"], float(row[COLUMNS["malignancy"]])))
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"The malignancy of {_name_of(row)} must be a number; the table says "
+                f"{row[COLUMNS['malignancy']]!r}."
+            ) from None
+    return tuple(scores)
+
+
+def _name_of(row: dict[str, str]) -> str:
+    return f"{row['patient_id']}_R_{row['nodule_id']}"
 
 
 def _read_table(path: Path) -> list[dict[str, str]]:
@@ -92,12 +130,11 @@ def _record(
     x, y, z = (float(row[f"coord{axis}"]) for axis in "XYZ")
     if not volume.contains(volume.to_voxel((x, y, z))):
         x, y, z = volume.to_world(np.argwhere(mask).mean(axis=0)).tolist()
-    columns = {name: name.title().replace("_", "") + "_value" for name in ATTRIBUTES}
     return NoduleRecord(
         id=name,
         patient=row["patient_id"],
         series_uid=row["seriesuid"],
         centre_mm=(x, y, z),
         diameter_mm=float(row["diameter_mm"]),
-        ratings={name: float(row[column]) for name, column in columns.items()},
+        ratings={name: float(row[column]) for name, column in COLUMNS.items()},
     )

@@ -12,15 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from napari_vaemed.data.labelled_images import as_slices
 from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.data.slice_set import SliceRecord, SliceSet
+from napari_vaemed.io.chexpert import is_chexpert
+from napari_vaemed.io.image_folders import SUFFIXES
+from napari_vaemed.io.labelled_images import read_labelled_images
 
 COVID_CT_SOURCE = (
     "COVID-CT: axial slices from figures in papers. Yang X, He X, Zhao J, Zhang Y, Zhang S, Xie P. "
     "COVID-CT-Dataset: a CT scan dataset about COVID-19. arXiv:2003.13865, 2020."
 )
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 LABELS = {
     "1": 1, "covid": 1, "covid-19": 1, "ct_covid": 1,
@@ -32,7 +34,7 @@ ONE_SERIES = 3
 """Bare numbers that follow each other by no more than this are taken as figures of one case."""
 
 
-def read_slice_set(path: Path) -> Work[SliceSet]:
+def read_slice_set(path: Path, positive: str = "") -> Work[SliceSet]:
     """Read labelled 8-bit slices.
 
     Parameters
@@ -41,7 +43,10 @@ def read_slice_set(path: Path) -> Work[SliceSet]:
         One of: a folder with ``split.csv`` (columns file, label, split), as COVID-CT is kept; a
         CSV manifest with columns file and label, optionally split (train, val, test) and group
         (patient or paper), files relative to it; a folder with one sub-folder per class, named by
-        a word of `LABELS`.
+        a word of `LABELS`; with ``positive``, or an ``.npz`` of two classes, anything that
+        `read_labelled_images` reads.
+    positive : str
+        The class or finding to be told from all others, instead of COVID-19.
 
     Returns
     -------
@@ -55,6 +60,9 @@ def read_slice_set(path: Path) -> Work[SliceSet]:
     ValueError
         If a label or part is unknown, a picture is not 8-bit or no picture, or a class is missing.
     """
+    if positive or path.suffix.lower() == ".npz" or is_chexpert(path):
+        yield Progress("Reading slices")
+        return as_slices(read_labelled_images(path), positive)
     folder, rows = _rows(path)
     records = _records(rows)
     pictures = []

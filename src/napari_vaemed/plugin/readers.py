@@ -1,4 +1,7 @@
-"""What napari calls to open a CT and what belongs to it: File ▸ Open, drop, ``viewer.open``."""
+"""What napari calls to open a CT and what belongs to it: File ▸ Open, drop, ``viewer.open``.
+
+Archives of labelled images open too; any other ``.npz`` is left to others.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from pathlib import Path
 
 from napari_vaemed.data.progress import finish
 from napari_vaemed.plugin.annotations import mark_layers, tell_notes
+from napari_vaemed.plugin.image_sets import image_set_layers
 from napari_vaemed.plugin.layers import LayerData, volume_to_layer
 from napari_vaemed.plugin.scans import open_scans
 
@@ -15,15 +19,18 @@ Reader = Callable[[PathOrPaths], list[LayerData]]
 
 
 def get_reader(path: PathOrPaths) -> Reader | None:
-    """A reader for the path, or None when it is no CT, mask or annotation of one.
+    """A reader for the path, or None when it is no CT, mask, annotation of one or set of images.
 
     Looks at names and first bytes only. Of several paths, slices of one series belong together.
     """
     from napari_vaemed.io.annotations import annotation_kind
+    from napari_vaemed.io.medmnist import holds_images
     from napari_vaemed.io.series import holds_dicom, is_dicom
     from napari_vaemed.io.volumes import READ_SUFFIXES, suffix_of
 
     first = Path(path[0] if isinstance(path, list) else path)
+    if first.suffix.lower() == ".npz":
+        return read_layers if holds_images(first) else None
     if first.is_dir() or first.suffix.lower() == ".zip":
         return read_layers if holds_dicom(first) else None
     if suffix_of(first) in READ_SUFFIXES or is_dicom(first) or annotation_kind(first):
@@ -57,6 +64,8 @@ def _read_path(path: str) -> list[LayerData]:
     from napari_vaemed.io.annotations import annotation_kind
     from napari_vaemed.io.ct import NotHounsfieldError, read_ct
 
+    if Path(path).suffix.lower() == ".npz":
+        return image_set_layers(Path(path))
     if Path(path).is_file() and annotation_kind(Path(path)):
         return _read_marks(Path(path))
     try:
