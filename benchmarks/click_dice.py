@@ -4,14 +4,15 @@
     python benchmarks/click_dice.py --phantoms 8101 8102      phantoms: corrections only
 
 Clicked are the centre of the majority's mask and four of its inner points. Many crops end in z
-where the readers' mask does; so that no method can see it, every crop goes on beyond its last
-voxels with what stands there, fading into lung: the next slice keeps 2 to 50 % of it (drawn for
-each crop), as a slice would that readers left out. All of it counts as scanned, and what is marked
-beyond the crop is neither right nor wrong.
+where the readers' mask does; so that no method can see it, every crop goes on beyond its ends by
+one rule, `preprocessing.continuation`: slices are mirrored, the wall goes on, and nodules and
+vessels fade as they do in a slice that readers leave out: the next one keeps 2 to 50 % of their
+contrast, drawn for each crop. All of it counts as scanned, and what is marked beyond the crop is
+neither right nor wrong.
 
 Judged are patients the shipped network has not learned from; the others stand apart, and so do
 whole scans. Corrections are a person's who clicks up to three times in the middle of the largest
-error.
+error. The tables are Markdown, as in docs/click.md.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import argparse
 import csv
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -37,14 +38,16 @@ from napari_vaemed.io.ct import read_ct
 from napari_vaemed.io.indexes import read_index
 from napari_vaemed.io.nodules import read_nodule_set
 from napari_vaemed.io.weights import shipped_index_path
+from napari_vaemed.preprocessing.continuation import continued
 from napari_vaemed.segmentation.nodules import NoNodule
-from napari_vaemed.segmentation.refine import Hints, refine
+from napari_vaemed.segmentation.refine import Belief, Hints, refine
 from napari_vaemed.training.folds import patient_folds
-from napari_vaemed.workflow.click import METHODS, belief, outline
+from napari_vaemed.workflow.click import METHODS, outline, outline_and_belief
 
 CLICKS, CORRECTIONS = 5, 3
-PAD_MM, FADES_IN_SLICES, THINNEST_MM, LUNG_HU = 40.0, (0.5, 1.2), 1.5, -850.0
+FADES = (0.5, 1.2)
 FAILED, SPREAD_FROM_MM = 0.3, 6.0
+PARTS = ("held-out", "seen", "peers", "scans", "corrections")
 BANDS = ((0, 6), (6, 10), (10, 20), (20, 99))
 
 
@@ -80,8 +83,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder with lidc_nodules, or one like it")
     parser.add_argument("--every", type=int, default=1, help="take every n-th nodule")
-    parser.add_argument("--seen-every", type=int, default=5, help="of those learned from")
+    parser.add_argument("--seen-every", type=int, default=10, help="of those learned from")
     parser.add_argument("--peers-every", type=int, default=3, help="nodules shown to the peers")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to judge")
     parser.add_argument("--as-cut", action="store_true", help="do not hide where crops end")
     parser.add_argument("--phantoms", type=int, nargs="+", default=[8101], help="seeds")
     asked = parser.parse_args()
@@ -95,40 +99,41 @@ def on_readers(asked: argparse.Namespace) -> None:
     folder = asked.data / "lidc_nodules"
     folder = folder if folder.is_dir() else asked.data
     crops = finish(read_nodule_set(folder))
-    rows, learned = judged(folder, crops), learned_from()
+    rows, learned, parts = judged(folder, crops), learned_from(), asked.parts
     seen, unseen = (
         [n for n in rows if (crops.records[n].patient in learned) is known]
         for known in (True, False)
     )
     hidden = not asked.as_cut
-    unseen = nodules(crops, unseen[:: asked.every], hidden=hidden)
-    seen = nodules(crops, seen[:: asked.every * asked.seen_every], hidden=hidden)
-    show("Held out", unseen)
-    show("SEEN in training", seen)
-    few = unseen[:: asked.peers_every]
-    print(f"\nThe same clicks by others: {len(few)} held-out nodules")
-    header()
-    ways = {f"{METHODS[0]}": ours(METHODS[0]), **PEERS}
-    for name, way in ways.items():
-        tell(name, [clicked(n, way) for n in few])
-    if (scans := asked.data / "lidc_scans").is_dir():
+    held_out = nodules(crops, unseen[:: asked.every], hidden=hidden)
+    if "held-out" in parts:
+        show("Held out", held_out)
+    if "seen" in parts:
+        few = seen[:: asked.every * asked.seen_every]
+        show("SEEN in training", nodules(crops, few, hidden=hidden))
+    if "peers" in parts:
+        few = held_out[:: asked.peers_every]
+        print(f"\nThe same clicks by others: {len(few)} held-out nodules\n")
+        header()
+        for name, way in {**{method: ours(method) for method in METHODS}, **PEERS}.items():
+            tell(name, [clicked(n, way) for n in few])
+    if "scans" in parts and (scans := asked.data / "lidc_scans").is_dir():
         whole = list(on_scans(scans, crops))
         show("Whole scans, held out", [n for patient, n in whole if patient not in learned])
         show("Whole scans, SEEN in training", [n for patient, n in whole if patient in learned])
-    print("\nCorrections on held-out nodules")
-    corrections((n.density, n.volume, n.majority, n.crop, n.clicks[0]) for n in unseen)
+    if "corrections" in parts:
+        print("\nCorrections on held-out nodules\n")
+        corrections((n.density, n.volume, n.majority, n.crop, n.clicks[0]) for n in held_out)
 
 
 def show(name: str, group: Sequence[Nodule]) -> None:
-    """Our methods on some nodules; the default one by density and size too."""
+    """The default method on some nodules, by density and size too."""
     if group:
-        print(f"\n{name}: {len(group)} nodules, {CLICKS} clicks each")
+        print(f"\n{name}: {len(group)} nodules, {CLICKS} clicks each\n")
         header()
-    for method in METHODS:
-        answers = [clicked(n, ours(method)) for n in group]
-        tell(method, answers)
-        if method == METHODS[0]:
-            by_kind(answers)
+        answers = [clicked(n, ours(METHODS[0])) for n in group]
+        tell(METHODS[0], answers)
+        by_kind(answers)
 
 
 def judged(folder: Path, crops: NoduleSet) -> list[int]:
@@ -143,7 +148,8 @@ def nodules(crops: NoduleSet, rows: Iterable[int], *, hidden: bool) -> list[Nodu
     found = []
     for row in rows:
         rng, volume = np.random.default_rng((7, row)), crops.volumes[row]
-        longer, crop = hide(volume, rng) if hidden else (volume, (slice(None),) * 3)
+        fade = rng.uniform(*FADES)
+        longer, crop = continued(volume, fade) if hidden else (volume, (slice(None),) * 3)
         found.append(nodule(crops, row, longer, crop, rng))
     return found
 
@@ -183,21 +189,6 @@ def learned_from() -> set[str]:
     patients = [record.patient for record in read_index(shipped_index_path()).records]
     rows, _ = next(patient_folds(patients))
     return {patients[row] for row in rows}
-
-
-def hide(volume: Volume, rng: np.random.Generator) -> tuple[Volume, tuple[slice, ...]]:
-    """A crop that goes on beyond its ends, and where in it the crop is."""
-    room = np.ceil(PAD_MM / np.asarray(volume.spacing)).astype(int)
-    hu = np.pad(volume.hu, [(n, n) for n in room], mode="edge").astype(np.float32)
-    fade = rng.uniform(*FADES_IN_SLICES) * max(volume.spacing[0], THINNEST_MM)
-    crop = tuple(slice(n, n + size) for n, size in zip(room, volume.shape, strict=True))
-    away = [
-        np.maximum(c.start - np.arange(n), np.arange(n) - c.stop + 1).clip(0) * s
-        for c, n, s in zip(crop, hu.shape, volume.spacing, strict=True)
-    ]
-    beyond = np.sqrt(away[0][:, None, None] ** 2 + away[1][:, None] ** 2 + away[2] ** 2)
-    hu = LUNG_HU + (hu - LUNG_HU) * np.exp(-np.square(beyond / fade))
-    return replace(volume, hu=np.rint(hu).astype(np.int16), padding=None), crop
 
 
 def clicks_in(
@@ -241,8 +232,8 @@ def clicked(nodule: Nodule, way: Callable[[Volume, np.ndarray], np.ndarray]) -> 
 
 
 def header() -> None:
-    print(f"{'':>24}{'n':>5}{'Dice':>7}{'centre':>8}{'10 %':>7}{'<0.3':>8}{'none':>8}"
-          f"{'union':>7}{'spread':>8}{'ms':>7}")  # fmt: skip
+    print("| | n | Dice | at the centre | 10 % | < 0.3 | refused | union's | spread | ms |\n"
+          "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")  # fmt: skip
 
 
 def tell(name: str, answers: Sequence[Answer]) -> None:
@@ -259,10 +250,11 @@ def tell(name: str, answers: Sequence[Answer]) -> None:
         if a.nodule.diameter_mm >= SPREAD_FROM_MM and (a.cubic > 0).sum() > 1
     ]
     print(
-        f"{name:>24}{len(answers):5}{np.median(all_dice):7.3f}{np.median(all_dice[:, 0]):8.3f}"
-        f"{np.percentile(all_dice, 10):7.3f}{100 * (all_dice < FAILED).mean():6.1f} %"
-        f"{100 * (cubic == 0).mean():6.1f} %{np.median(union):7.3f}"
-        f"{100 * np.median(spread) if spread else np.nan:6.1f} %{1000 * np.median(seconds):7.0f}",
+        f"| {name} | {len(answers)} | {np.median(all_dice):.3f} | {np.median(all_dice[:, 0]):.3f} "
+        f"| {np.percentile(all_dice, 10):.3f} | {100 * (all_dice < FAILED).mean():.1f} % "
+        f"| {100 * (cubic == 0).mean():.1f} % | {np.median(union):.3f} "
+        f"| {f'{100 * np.median(spread):.1f} %' if spread else '–'} "
+        f"| {1000 * np.median(seconds):.0f} |",
         flush=True,
     )
 
@@ -291,18 +283,20 @@ def corrections(cases: Iterable[tuple]) -> None:
     seconds: list[float] = []
     for kind, volume, truth, crop, voxel in cases:
         try:
-            mask = outline(volume, voxel)
+            mask, believed = outline_and_belief(volume, voxel)
         except NoNodule:
             continue
-        row = corrected_thrice(volume, truth, crop, mask, seconds)
+        row = corrected_thrice(volume, truth, crop, mask, believed, seconds)
         for name in (kind, "all"):
             rows.setdefault(name, []).append(row)
-    counts = "".join(f"{n:8}" for n in range(CORRECTIONS + 1))
-    print(f"{'after so many clicks':>24}{'n':>5}{counts}   10 %:{counts}")
+    steps = range(CORRECTIONS + 1)
+    print("| corrections | n | " + " | ".join(f"{n}" for n in steps) + " | "
+          + " | ".join(f"10 % at {n}" for n in steps) + " |\n|---|"
+          + "--:|" * (2 * len(steps) + 1))  # fmt: skip
     for name, of_kind in rows.items():
-        middle, low = np.median(of_kind, axis=0), np.percentile(of_kind, 10, axis=0)
-        print(f"{name:>24}{len(of_kind):5}" + "".join(f"{d:8.3f}" for d in middle)
-              + " " * 8 + "".join(f"{d:8.3f}" for d in low))  # fmt: skip
+        levels = np.median(of_kind, axis=0), np.percentile(of_kind, 10, axis=0)
+        cells = " | ".join(f"{d:.3f}" for d in np.concatenate(levels))
+        print(f"| {name} | {len(of_kind)} | {cells} |")
     if seconds:
         print(f"a correction takes {1000 * np.median(seconds):.0f} ms at the median, "
               f"{1000 * np.percentile(seconds, 95):.0f} at 95 %")  # fmt: skip
@@ -313,9 +307,10 @@ def corrected_thrice(
     truth: np.ndarray,
     crop: tuple[slice, ...],
     mask: NoduleMask,
+    believed: Belief | None,
     seconds: list[float],
 ) -> list[float]:
-    hints, believed = Hints.of(), None
+    hints = Hints.of()
     row = [dice(mask.full(volume.shape)[crop], truth[crop])]
     for _ in range(CORRECTIONS):
         wrong = largest_error(mask.full(volume.shape)[crop], truth[crop], volume.spacing)
@@ -324,7 +319,6 @@ def corrected_thrice(
             at = at + [c.start or 0 for c in crop]
             hints = hints.then(Hints.of(inside=[at]) if missing else Hints.of(outside=[at]))
             start = time.perf_counter()
-            believed = believed or belief(volume, mask)
             mask = refine(volume, mask, hints, believed)
             seconds.append(time.perf_counter() - start)
         row.append(dice(mask.full(volume.shape)[crop], truth[crop]))

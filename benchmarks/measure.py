@@ -41,7 +41,7 @@ Row = tuple[PlantedNodule, Measurement, Spread, float, float]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nodules", type=int, default=500, help="how many")
-    parser.add_argument("--seed", type=int, default=5000, help="of the first phantom")
+    parser.add_argument("--seed", type=int, default=9000, help="of the first phantom")
     parser.add_argument("--calibrate", action="store_true", help="error over spread instead")
     asked = parser.parse_args()
     rows: list[Row] = []

@@ -32,6 +32,7 @@ def main() -> None:
     ask.add_argument("--data", type=Path, help="folder with covid_ct_md; else a phantom")
     ask.add_argument("--clicks", type=int, default=200, help="in each scan")
     ask.add_argument("--seed", type=int, default=11)
+    ask.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS, help="of the click")
     given = ask.parse_args()
     rng = np.random.default_rng(given.seed)
     counts: dict[tuple[str, str], list[int]] = {}
@@ -40,13 +41,13 @@ def main() -> None:
         places = other_places(volume, lungs, given.clicks, rng, avoid=nodules, slices=slices)
         for kind, points in places.items():
             for point in points:
-                taken = [accepted(volume, volume.to_voxel(point), lungs, m) for m in METHODS]
+                taken = [accepted(volume, volume.to_voxel(point), lungs, m) for m in given.methods]
                 for scan in (name, "all"):
-                    row = counts.setdefault((scan, kind), [0] * (len(METHODS) + 1))
+                    row = counts.setdefault((scan, kind), [0] * (len(given.methods) + 1))
                     row[0] += 1
                     for method, yes in enumerate(taken, 1):
                         row[method] += yes
-    print(f"{'scan':<18}{'clicked':<18}{'clicks':>7}" + "".join(f"{m:>11}" for m in METHODS))
+    print(f"{'scan':<18}{'clicked':<18}{'clicks':>7}" + "".join(f"{m:>11}" for m in given.methods))
     for (scan, kind), (clicks, *yes) in counts.items():
         shares = "".join(f"{100 * y / clicks:9.1f} %" for y in yes)
         print(f"{scan:<18}{kind:<18}{clicks:7}{shares}")

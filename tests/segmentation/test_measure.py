@@ -67,6 +67,17 @@ def test_a_box_is_measured_along_its_diagonal():
     assert found.perpendicular_mm == pytest.approx(9.1 / (12.1 / np.hypot(12.1, 9.1)), abs=0.2)
 
 
+def test_a_vessel_the_mask_goes_along_lengthens_no_diameter():
+    spacing = (1.25, 0.7, 0.7)
+
+    def inside(x, y, z):
+        return (x**2 + y**2 + z**2 < 25) | ((y**2 + z**2 < 1) & (x > 0) & (x < 9))
+
+    volume, mask, _ = drawn(inside, spacing)
+    assert measure_nodule(volume, mask).longest_mm == pytest.approx(14, abs=0.7)
+    assert measure_nodule(volume, mask, refined=True).longest_mm == pytest.approx(10, abs=1.0)
+
+
 def test_the_longest_slice_is_the_one_measured():
     def inside(x, y, z):
         return (x**2 + y**2 < (5 + 0.4 * z) ** 2) & (abs(z) < 6)

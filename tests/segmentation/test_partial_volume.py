@@ -65,3 +65,11 @@ def test_a_calcified_centre_does_not_empty_the_rim():
     hu[ndimage.binary_erosion(mask.full(volume.shape), iterations=2)] = 700
     calcified = measure_nodule(Volume(hu, SPACING), mask, refined=True)
     assert calcified.partial_volume_mm3 == pytest.approx(np.pi / 6 * 12**3, rel=0.06)
+
+
+def test_a_hollow_does_not_fill_what_is_outside():
+    volume, mask = ball(7.0)
+    hollow, _ = ball(4.0)
+    hu = np.where(hollow.hu > -400, -900, volume.hu).astype(np.int16)
+    measured = measure_nodule(Volume(hu, SPACING), mask, refined=True)
+    assert measured.partial_volume_mm3 == pytest.approx(np.pi / 6 * 7**3, rel=0.12)

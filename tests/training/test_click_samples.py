@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -45,6 +47,18 @@ def test_a_hidden_end_is_marked_as_unmeasured(ball):
     ends = [(share == UNMEASURED).mean() for share in looks.share]
     assert max(ends) > 0.5
     assert min(ends) < 0.2
+
+
+def test_a_continued_crop_is_shown_but_not_learned_beyond_its_ends(ball):
+    volume, mask = ball
+    cut = replace(volume, hu=volume.hu[8:18])
+    longer = replace(volume, hu=np.full((50, 80, 80), 77, np.int16), origin=(0.0, 0.0, -40.0))
+    looks = nodule_looks(cut, mask[8:18], 12, np.random.default_rng(RNG_SEED), longer=longer)
+    shown = [(hu == 77).all() for hu in looks.hu]
+    assert 2 < sum(shown) < 12
+    for share in looks.share:
+        assert (share == UNMEASURED).any()
+        assert (share[share != UNMEASURED] > 50).any()
 
 
 def test_drawn_looks_tell_what_is_known(ball):

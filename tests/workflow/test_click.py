@@ -69,6 +69,16 @@ def test_the_shipped_network_says_what_it_is():
     assert {"data", "licence", "split", "figures", "use"} <= set(model.card)
 
 
+def test_a_click_keeps_what_the_network_said_around_it():
+    volume, middle = lung_with((5.0, (0, 0, 0)))
+    marked = mark(volume, middle)
+    z, y, x = np.rint(middle).astype(int)
+    odds = marked.belief((slice(z, z + 1), slice(y, y + 1), slice(x, x + 21)))[0, 0]
+    assert odds[0] > 2
+    assert odds[np.isfinite(odds)][-1] < -2
+    assert mark(volume, middle, method="threshold").belief is None
+
+
 def test_a_corrected_nodule_is_measured_anew_and_keeps_its_hints():
     volume, middle = lung_with((5.0, (0, 0, 0)), (4.0, (0, 0, 7.0)))
     marked = mark(volume, middle)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 from scipy.spatial import ConvexHull
 
 Points = NDArray[np.float64]
+
+SPICULE_MM = 2.0
+"""Fine spicules are thinner than this (Zwirewich, Radiology 1991;179:469); no reader measures to
+their tips."""
 
 
 def convex_outline(points: Points) -> Points:
@@ -40,6 +45,17 @@ def across(outline: Points, caliper: Points) -> Points:
         if np.ptp(heights) > best[0]:
             best = float(np.ptp(heights)), hits[[heights.argmin(), heights.argmax()]]
     return best[1]
+
+
+def opened(section: NDArray[np.bool_], radius: float, step: ArrayLike) -> NDArray[np.bool_]:
+    """A section without what is thinner than a disc of ``radius`` mm; ``step`` is (y, x) in mm."""
+    spacing = np.asarray(step, float)
+    padded = np.pad(section, 1)
+    core = ndimage.distance_transform_edt(padded, sampling=spacing) > radius
+    if not core.any():
+        return np.zeros_like(section)
+    kept: NDArray[np.bool_] = ndimage.distance_transform_edt(~core, sampling=spacing) <= radius
+    return (kept & padded)[1:-1, 1:-1]
 
 
 def length(caliper: Points) -> float:

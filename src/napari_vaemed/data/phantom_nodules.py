@@ -40,10 +40,6 @@ CORE_HU = {
 CORE_SHARE = 0.55
 """Radius of a part-solid nodule's solid part, as a share of the nodule's in that direction."""
 
-SPICULE_MM = 2.0
-"""Fine spicules are thinner than this (Zwirewich, Radiology 1991;179:469); no reader measures to
-their tips."""
-
 GAP_MM = 10.0
 SIDES = {"right": -1, "left": 1}
 ZONES = ("upper", "middle", "lower")
@@ -104,7 +100,7 @@ class PlantedNodule:
         calcified centre of a calcified one.
     longest_mm, perpendicular_mm : float
         The longest diameter of any one axial section, and the longest across it there (RECIST),
-        on fine samples; spicules thinner than `SPICULE_MM` do not count.
+        on fine samples; spicules thinner than `diameters.SPICULE_MM` do not count.
     solid_mm3 : float or None
         Volume of a part-solid nodule's solid part.
     """
@@ -315,7 +311,7 @@ def _truth(
     )
     sample_mm3 = float(np.prod(np.divide(grid.spacing, seat.fine)))
     volume = float(inside.sum()) * sample_mm3
-    thinnest = SPICULE_MM if spec.kind == "spiculated" else 0.0
+    thinnest = calipers.SPICULE_MM if spec.kind == "spiculated" else 0.0
     longest, perpendicular = axial_diameters(inside, offsets[1], offsets[0], thinnest)
     solid = float((inside & (relative <= CORE_SHARE)).sum()) * sample_mm3
     return PlantedNodule(
@@ -344,7 +340,7 @@ def axial_diameters(
     beyond = np.array([[-down, 0], [down, 0], [0, -right], [0, right]])
     best, chosen = 0.0, np.zeros((0, 2))
     for whole in inside:
-        section = opened(whole, spicule_mm / 2, step) if spicule_mm else whole
+        section = calipers.opened(whole, spicule_mm / 2, step) if spicule_mm else whole
         rows = np.flatnonzero(section.any(axis=1))
         if not len(rows):
             continue
@@ -358,16 +354,6 @@ def axial_diameters(
     if not best:
         return 0.0, 0.0
     return best, calipers.length(calipers.across(chosen, calipers.longest(chosen)))
-
-
-def opened(section: NDArray[np.bool_], radius: float, step: list[float]) -> NDArray[np.bool_]:
-    """A section without what is thinner than a disc of ``radius`` mm; ``step`` is (y, x) in mm."""
-    padded = np.pad(section, 1)
-    core = ndimage.distance_transform_edt(padded, sampling=step) > radius
-    if not core.any():
-        return np.zeros_like(section)
-    kept: NDArray[np.bool_] = ndimage.distance_transform_edt(~core, sampling=step) <= radius
-    return (kept & padded)[1:-1, 1:-1]
 
 
 DEFAULT_NODULES: Sequence[NoduleSpec] = (

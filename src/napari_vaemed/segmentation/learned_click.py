@@ -28,8 +28,9 @@ FINE_ENOUGH_MM, MOST_ACROSS = 1.5, 20.0
 """A coarser step would blunt a large nodule's border; it may fill more of the cube instead."""
 
 SAME_SCALE = 1.25
-SURE, DOUBTFUL = 2.0, 0.0
-"""Logits of there being a nodule, mean of all looks: a nodule from here on, and none below."""
+SURE, DOUBTFUL = 3.0, 0.5
+"""Logits of there being a nodule, mean of all looks: a nodule from here on, none below; in between
+the thresholds decide."""
 
 FAR_FROM_IT = -20.0
 LOWEST_LEVEL = -2.0
@@ -106,7 +107,14 @@ def look(
 def outline_nodule(
     net: nn.Module, volume: Volume, voxel: ArrayLike, lungs: NDArray[np.uint8] | None = None
 ) -> NoduleMask:
-    """Mask the nodule at or within 3 mm of a click.
+    """Mask the nodule at or within 3 mm of a click; see `outline_and_belief`."""
+    return outline_and_belief(net, volume, voxel, lungs)[0]
+
+
+def outline_and_belief(
+    net: nn.Module, volume: Volume, voxel: ArrayLike, lungs: NDArray[np.uint8] | None = None
+) -> tuple[NoduleMask, Belief]:
+    """Mask the nodule at or within 3 mm of a click, and tell what the network says around it.
 
     The mask is the network's. Whether there is a nodule is its word too, unless it doubts: then
     the thresholds of `segment_nodule` decide, and they say what else is there.
@@ -136,12 +144,14 @@ def outline_nodule(
         segment_nodule(volume, voxel, lungs)
     if not seen or presence < DOUBTFUL:
         raise NoNodule("No nodule here: this looks like a vessel or another structure.")
-    return mask_of(volume, sights[-1])
+    return mask_of(volume, sights[-1]), _belief_of(sights[-1])
 
 
-def sights_of(net: nn.Module, volume: Volume, centre_mm: NDArray[np.float64]) -> list[Sight]:
-    """All looks at a click: a coarse one, then fitting ones around what was seen."""
-    sights = [look(net, volume, centre_mm, COARSE_MM)]
+def sights_of(
+    net: nn.Module, volume: Volume, centre_mm: NDArray[np.float64], step: float = COARSE_MM
+) -> list[Sight]:
+    """All looks at a click: one at a step in mm, then fitting ones around what was seen."""
+    sights = [look(net, volume, centre_mm, step)]
     while len(sights) < MOST_LOOKS:
         last = sights[-1]
         piece = last.piece
@@ -179,8 +189,10 @@ def belief_about(net: nn.Module, volume: Volume, mask: NoduleMask) -> Belief:
     index = np.argwhere(mask.voxels)
     diameter = (6 / np.pi * len(index) * volume.voxel_mm3) ** (1 / 3)
     centre = volume.to_world(index.mean(axis=0) + mask.start)
-    sight = look(net, volume, centre, _step_for(diameter))
+    return _belief_of(look(net, volume, centre, _step_for(diameter)))
 
+
+def _belief_of(sight: Sight) -> Belief:
     def believed(where: tuple[slice, slice, slice]) -> NDArray[np.float32]:
         low, high = (np.array([getattr(w, end) for w in where]) for end in ("start", "stop"))
         return _on_scan(sight.logits, sight.grid, low, high, beyond=np.nan)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.spatial import ConvexHull
+from scipy.spatial import ConvexHull, KDTree
 from scipy.spatial.distance import pdist
 from skimage.measure import find_contours, marching_cubes, mesh_surface_area
 
@@ -24,6 +25,13 @@ AROUND_MM = (8.0, 24.0, 72.0)
 
 STEPS_MM = (0.0, 1.0, 2.5)
 """How finely, at each of these: a step is a whole number of voxels, one at least."""
+
+
+THIN = 0.25
+"""Of a nodule's radius: what is thinner than discs of this radius belongs to no diameter."""
+
+FINER = 3
+"""Samples a pixel, to find what is thin."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,20 +113,26 @@ def measure_nodule(
 
 
 def diameters(volume: Volume, mask: NoduleMask, fill: Filled | None = None) -> Diameters:
-    """The calipers of the slice with the longest diameter, finer than voxels with ``fill``."""
+    """The calipers of the slice with the longest diameter.
+
+    With ``fill`` they are finer than voxels, and leave out what is thin beside the nodule, such
+    as spicules and vessels that the mask goes a little way along.
+    """
     spacing = np.asarray(volume.spacing[1:], float)
     planes, start = (mask.voxels, mask.start) if fill is None else (fill.share, fill.start)
-    best: tuple[float, int, Points, Points] | None = None
+    outlines = {}
     for z in (int(i) for i in np.flatnonzero((planes >= 0.5).any(axis=(1, 2)))):
         outline = _outline(planes[z] >= 0.5) if fill is None else _fine_outline(planes[z])
-        outline = calipers.convex_outline((outline + start[1:]) * spacing)
-        longest = calipers.longest(outline)
-        if best is None or calipers.length(longest) > best[0] + 1e-9:
-            best = calipers.length(longest), z, longest, outline
-    if best is None:  # nowhere half filled: smaller than a voxel
+        outlines[z] = calipers.convex_outline((outline + start[1:]) * spacing)
+    if not outlines:  # nowhere half filled: smaller than a voxel
         return diameters(volume, mask)
-    _, z, longest, outline = best
-    return Diameters(z + start[0], longest, calipers.across(outline, longest))
+    if fill is not None:
+        radius = (3 / (4 * np.pi) * mask.voxels.sum() * volume.voxel_mm3) ** (1 / 3)
+        thin = max(calipers.SPICULE_MM / 2, THIN * radius)
+        outlines = _without_thin(outlines, fill, thin, spacing) or outlines
+    z = max(outlines, key=lambda z: round(_reach(outlines[z]), 9))
+    longest = calipers.longest(outlines[z])
+    return Diameters(z + start[0], longest, calipers.across(outlines[z], longest))
 
 
 def measure_solid(volume: Volume, mask: NoduleMask, density: str) -> SolidPart | None:
@@ -156,11 +170,38 @@ def _outline(section: NDArray[np.bool_]) -> Points:
 
 def _fine_outline(share: NDArray[np.float32]) -> Points:
     """Points (n, 2) where a section's voxels are half filled, as fractional indices."""
+    cut, low = _cut(share)
+    points: Points = np.concatenate(find_contours(cut, 0.5)) + low
+    return points
+
+
+def _without_thin(
+    outlines: Mapping[int, Points], fill: Filled, thin: float, spacing: NDArray[np.float64]
+) -> dict[int, Points]:
+    """Outlines of the sections that matter, without what is thinner than discs of ``thin`` mm."""
+    found: dict[int, Points] = {}
+    for z in sorted(outlines, key=lambda z: -_reach(outlines[z])):
+        if found and _reach(outlines[z]) <= max(map(_reach, found.values())):
+            break  # a section becomes no longer than it was
+        cut, low = _cut(fill.share[z])
+        fine = ndimage.zoom(cut, FINER, order=1, grid_mode=True, mode="nearest") >= 0.5
+        pieces, count = ndimage.label(calipers.opened(fine, thin, spacing / FINER))
+        if count:
+            largest = pieces == np.bincount(pieces.ravel())[1:].argmax() + 1
+            outline = (_outline(largest) + 0.5) / FINER - 0.5 + low + fill.start[1:]
+            found[z] = calipers.convex_outline(outline * spacing)
+    return found
+
+
+def _cut(share: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int_]]:
+    """A section with room around it, and the index of its first voxel."""
     rows, columns = np.nonzero(share >= 0.5)
     low = np.maximum([rows.min() - 1, columns.min() - 1], 0)
-    cut = np.pad(share[low[0] : rows.max() + 2, low[1] : columns.max() + 2], 1)
-    points: Points = np.concatenate(find_contours(cut, 0.5)) - 1 + low
-    return points
+    return np.pad(share[low[0] : rows.max() + 2, low[1] : columns.max() + 2], 1), low - 1
+
+
+def _reach(outline: Points) -> float:
+    return calipers.length(calipers.longest(outline))
 
 
 def _longest_3d(mask: NoduleMask, spacing: tuple[float, float, float]) -> float:
@@ -206,11 +247,19 @@ def _place(
         tissue = (labels > 0) | inside
         if tissue.all():
             continue
-        depth = ndimage.distance_transform_edt(tissue, sampling=spacing)[inside]
-        nearest = max(float(depth.min()) - spacing.min(), 0.0)
+        nearest = max(_apart(inside, ~tissue, spacing) - float(spacing.min()), 0.0)
         if nearest <= margin:
             return side, nearest
     return side, None
+
+
+def _apart(
+    first: NDArray[np.bool_], second: NDArray[np.bool_], spacing: NDArray[np.float64]
+) -> float:
+    """The shortest way (mm) between the voxels of two masks; only their borders are looked at."""
+    borders = (mask & ~ndimage.binary_erosion(mask, border_value=1) for mask in (first, second))
+    here, there = (np.argwhere(border) * spacing for border in borders)
+    return float(KDTree(there).query(here)[0].min())
 
 
 def _ends(volume: Volume, z: int, caliper: Points) -> Ends:

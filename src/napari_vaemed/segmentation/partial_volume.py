@@ -16,6 +16,9 @@ NEAR_MM = 1.2
 """A border voxel is compared with what lies about this far from it inside and outside."""
 
 LEAST_CONTRAST_HU = 150.0
+MIXED_HU = 120.0
+"""Where the inside varies so much, as a halo or a hollow does, its HU tells of no share."""
+
 DENSEST_HU = 100.0
 """Soft tissue; a calcified centre does not make its rim half empty."""
 
@@ -41,7 +44,7 @@ def filled(volume: Volume, mask: NoduleMask) -> Filled:
 
     Only voxels at the mask's border, on both sides of it, are judged: each by where its HU lies
     between what is near it inside and what is near it outside. Where the two are alike, as at the
-    chest wall or at a vessel, the mask alone decides.
+    chest wall or at a vessel, or the inside is mixed, the mask alone decides.
     """
     spacing = np.asarray(volume.spacing)
     box, inside = mask.around(volume.shape, np.ceil(MARGIN_MM / spacing).astype(int))
@@ -55,6 +58,10 @@ def filled(volume: Volume, mask: NoduleMask) -> Filled:
     reach = NEAR_MM / spacing
     within, without = (_near(hu, part, reach) for part in (core, beyond))
     judged = grown & ~core & (within - without > LEAST_CONTRAST_HU)
+    deep = ndimage.binary_erosion(core)
+    deep = deep if deep.any() else core
+    variance = _near(np.square(hu), deep, reach) - np.square(_near(hu, deep, reach))
+    judged &= ~(variance > MIXED_HU**2)
     with np.errstate(invalid="ignore", divide="ignore"):
         part = np.clip((hu - without) / (within - without), 0, 1)
     share = np.where(judged, part, inside).astype(np.float32)

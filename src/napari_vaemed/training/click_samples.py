@@ -17,6 +17,7 @@ from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.models.protocols import ClickBatch
 from napari_vaemed.models.segmenters.click_net import COARSE_MM, LOOK_SHAPE, fitting_step
+from napari_vaemed.preprocessing.continuation import continued
 from napari_vaemed.preprocessing.patch import cut_mask_share, cut_patch
 
 Mask = NDArray[np.bool_]
@@ -35,7 +36,9 @@ DENSE_HU, VESSEL_ROOM_MM = -600.0, 12.0
 WALL_MM = 8.0
 VESSEL_HU, BONE_HU = -400.0, 200.0
 COARSELY_MM, FARTHEST_MM = 2.0, 50.0
-HIDDEN_SHARE, UNTOLD_SHARE, AIR_SHARE = 0.6, 0.2, 0.1
+HIDDEN_SHARE, UNTOLD_SHARE, AIR_SHARE = 0.6, 0.5, 0.1
+CONTINUED_SHARE, FADES = 0.6, (0.4, 2.0)
+"""How many looks at a crop show it continued, and within how many slices nodules fade."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +141,13 @@ class ClickSamples:
 
 
 def nodule_looks(
-    volume: Volume, mask: Mask, views: int, rng: np.random.Generator, *, hide: bool = False
+    volume: Volume,
+    mask: Mask,
+    views: int,
+    rng: np.random.Generator,
+    *,
+    hide: bool = False,
+    longer: Volume | None = None,
 ) -> Looks:
     """Look at a nodule as a click in it does, coarsely, and as the second look does, fittingly.
 
@@ -148,6 +157,8 @@ def nodule_looks(
         The nodule, on the volume's grid.
     hide : bool
         Let the scan end here and there around the nodule, as a crop does.
+    longer : Volume or None
+        The volume continued beyond its ends, to be shown in most looks; nothing is known there.
     """
     inside = np.argwhere(mask)
     middle = inside.mean(axis=0)
@@ -163,7 +174,8 @@ def nodule_looks(
             step = fitting_step(diameter) * np.exp(rng.uniform(-0.35, 0.35))
         end = hide and rng.random() < HIDDEN_SHARE
         seen, marked = _cropped(volume, mask, inside, rng) if end else (volume, mask)
-        parts.append(_look(seen, marked, centre, float(step)))
+        shown = None if end or rng.random() > CONTINUED_SHARE else longer
+        parts.append(_look(seen, marked, centre, float(step), shown))
     return Looks.joined(parts)
 
 
@@ -173,21 +185,26 @@ def other_looks(
     rng: np.random.Generator,
     *,
     hide: bool = False,
+    longer: Volume | None = None,
 ) -> Looks:
-    """Look once at each place (n, 3), world mm, that is no nodule, at any step."""
+    """Look once at each place (n, 3), world mm, that is no nodule; the rest as `nodule_looks`."""
     parts = []
     for point in points:
         fine = rng.random() < 0.5
         step = np.exp(rng.uniform(*np.log((0.45, 1.6)))) if fine else COARSE_MM
-        seen = volume
+        step = float(step * np.exp(rng.uniform(-0.2, 0.2)))
+        seen, shown = volume, longer if rng.random() < CONTINUED_SHARE else None
         if hide and rng.random() < HIDDEN_SHARE:
             around = volume.to_voxel(point)[None] + rng.normal(0, 3, (2, 3)) / volume.spacing
             seen, _ = _cropped(volume, None, around, rng)
-        parts.append(_look(seen, None, point, float(step * np.exp(rng.uniform(-0.2, 0.2)))))
+            shown = None
+        parts.append(_look(seen, None, point, step, shown))
     return Looks.joined(parts)
 
 
-def _look(volume: Volume, mask: Mask | None, centre: Points, step: float) -> Looks:
+def _look(
+    volume: Volume, mask: Mask | None, centre: Points, step: float, shown: Volume | None = None
+) -> Looks:
     patch = cut_patch(volume, centre, shape=LOOK_SHAPE, spacing_mm=step)
     share = np.zeros(LOOK_SHAPE, np.uint8)
     if mask is not None:
@@ -195,6 +212,8 @@ def _look(volume: Volume, mask: Mask | None, centre: Points, step: float) -> Loo
             100 * cut_mask_share(volume, mask, centre, shape=LOOK_SHAPE, spacing_mm=step)
         )
     share[~patch.measured] = UNMEASURED
+    if shown is not None:
+        patch = cut_patch(shown, centre, shape=LOOK_SHAPE, spacing_mm=step)
     hu = np.rint(patch.hu.clip(-1100, 3000)).astype(np.int16)
     return Looks(hu[None], share[None], np.array([step], np.float32))
 
@@ -224,9 +243,10 @@ def crop_samples(
     rows = list(rows)
     for done, row in enumerate(rows):
         volume, union = nodules.volumes[row], nodules.masks[row]
-        end = bool(rng.random() < 0.3)
-        found.append(nodule_looks(volume, nodules.majorities[row], views, rng, hide=end))
-        others.append(other_looks(volume, _beside(volume, union, rng), rng))
+        end, truth = bool(rng.random() < 0.3), nodules.majorities[row]
+        longer, _ = continued(volume, rng.uniform(*FADES))
+        found.append(nodule_looks(volume, truth, views, rng, hide=end, longer=longer))
+        others.append(other_looks(volume, _beside(volume, union, rng), rng, longer=longer))
         if done % 25 == 0:
             yield Progress("Cutting looks at nodules", done, len(rows))
     return found, Looks.joined(others)

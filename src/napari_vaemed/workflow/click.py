@@ -11,7 +11,7 @@ from napari_vaemed.data.finding import NoduleMask
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.io.checkpoints import Model, read_model
 from napari_vaemed.io.weights import shipped_click_net_path
-from napari_vaemed.segmentation.learned_click import belief_about, outline_nodule
+from napari_vaemed.segmentation import learned_click
 from napari_vaemed.segmentation.nodules import segment_nodule
 from napari_vaemed.segmentation.refine import Belief
 
@@ -52,13 +52,24 @@ def outline(
     ValueError
         When there is no such method, or the labels are not the volume's.
     """
+    return outline_and_belief(volume, voxel, lungs, method=method)[0]
+
+
+def outline_and_belief(
+    volume: Volume,
+    voxel: ArrayLike,
+    lungs: NDArray[np.uint8] | None = None,
+    *,
+    method: str = METHODS[0],
+) -> tuple[NoduleMask, Belief | None]:
+    """The same with what the method says of the mask's surroundings; thresholds say nothing."""
     if method not in METHODS:
         raise ValueError(f"A click's method is one of {', '.join(METHODS)}; got {method!r}.")
     if method == "threshold":
-        return segment_nodule(volume, voxel, lungs)
-    return outline_nodule(shipped_click_net().module, volume, voxel, lungs)
+        return segment_nodule(volume, voxel, lungs), None
+    return learned_click.outline_and_belief(shipped_click_net().module, volume, voxel, lungs)
 
 
 def belief(volume: Volume, mask: NoduleMask) -> Belief:
     """What the click network says of a nodule's surroundings: for `segmentation.refine`."""
-    return belief_about(shipped_click_net().module, volume, mask)
+    return learned_click.belief_about(shipped_click_net().module, volume, mask)

@@ -34,7 +34,7 @@ from napari_vaemed.retrieval.neighbours import (
 from napari_vaemed.segmentation.measure import measure_nodule
 from napari_vaemed.segmentation.refine import Belief, Hints, refine
 from napari_vaemed.workflow import encode
-from napari_vaemed.workflow.click import METHODS, belief, model_of, outline
+from napari_vaemed.workflow.click import METHODS, belief, model_of, outline_and_belief
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class Marked:
     """A clicked nodule: where the click was, (z, y, x), the mask and its measurements.
 
     ``method`` is the one of `workflow.click.METHODS` that outlined it, None after a hand;
-    ``hints`` have corrected it since, by what the network said around it, its ``belief``.
+    ``hints`` have corrected it since, by its ``belief``, what the network said around it.
     """
 
     voxel: tuple[float, float, float]
@@ -143,9 +143,10 @@ def mark(
     """
     start = perf_counter()
     z, y, x = (float(v) for v in np.asarray(voxel, float))
-    mask = outline(volume, (z, y, x), lungs, method=method)
+    mask, believed = outline_and_belief(volume, (z, y, x), lungs, method=method)
     measurement = measure_nodule(volume, mask, lungs, refined=True)
-    return Marked((z, y, x), mask, measurement, perf_counter() - start, method)
+    seconds = perf_counter() - start
+    return Marked((z, y, x), mask, measurement, seconds, method, belief=believed)
 
 
 def amend(
