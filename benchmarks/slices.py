@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from napari_vaemed.data.progress import finish
+from napari_vaemed.data.run_settings import RunSettings
 from napari_vaemed.data.slice_set import SliceSet, split_by_group
 from napari_vaemed.io.checkpoints import Model, read_model, write_model
 from napari_vaemed.io.ct import read_ct
@@ -89,8 +91,11 @@ def grouped(slices: SliceSet, shipped: Model, seeds: list[int]) -> None:
     for seed in seeds:
         split = split_by_group(slices, seed)
         print(f"Split by paper, seed {seed}")
-        work = fit_slices(split, model=shipped.name, seed=seed, device="cpu", **training)
-        figures = finish(slice_figures(finish(work), split))
+        run = RunSettings(**training, seed=seed, device="cpu")
+        with TemporaryDirectory() as folder:
+            work = fit_slices(split, Path(folder) / "run.safetensors", model=shipped.name, run=run)
+            trained = finish(work)
+        figures = finish(slice_figures(trained, split))
         show(f"{shipped.name} trained here", figures)
         peers(split)
         values.append([figures[name][0] for name in ("auc", "f1", "accuracy")])

@@ -71,13 +71,22 @@ def test_a_model_of_other_arguments_is_refused_in_words(path):
 
 def test_a_training_state_comes_back(tmp_path):
     state = {"module.a": torch.randn(3, 2), "epoch": torch.tensor(7)}
-    write_training(tmp_path / "training.safetensors", state)
+    record = {"epochs": [{"number": 7, "losses": {"far": 0.1}}]}
+    write_training(tmp_path / "training.safetensors", state, record)
     read = read_training(tmp_path / "training.safetensors")
-    assert set(read) == set(state)
-    assert all(torch.equal(read[name], state[name]) for name in state)
+    assert set(read.state) == set(state)
+    assert all(torch.equal(read.state[name], state[name]) for name in state)
+    assert read.record == record
 
 
 def test_a_file_that_is_no_checkpoint_is_refused_in_words(tmp_path):
     (tmp_path / "training.safetensors").write_bytes(b"not a checkpoint at all")
-    with pytest.raises(ValueError, match="Delete it to start anew"):
+    with pytest.raises(ValueError, match="Delete them to start anew"):
+        read_training(tmp_path / "training.safetensors")
+
+
+def test_a_training_without_its_record_is_refused_in_words(tmp_path):
+    write_training(tmp_path / "training.safetensors", {"epoch": torch.tensor(7)}, {})
+    (tmp_path / "training.json").unlink()
+    with pytest.raises(ValueError, match="Delete them to start anew"):
         read_training(tmp_path / "training.safetensors")

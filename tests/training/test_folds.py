@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_vaemed.training.folds import patient_folds
+from napari_vaemed.training.folds import inner_fold, patient_folds
 
 PATIENTS = [f"P{i // 3}" for i in range(60)] + ["LIDC-IDRI-0029", "LIDC-IDRI-0138"]
 
@@ -26,3 +26,11 @@ def test_two_ids_of_one_scan_stay_together():
 def test_too_few_patients_are_refused():
     with pytest.raises(ValueError, match="at least 5 patients"):
         list(patient_folds(["a", "b"]))
+
+
+def test_an_inner_fold_divides_the_patients_of_the_rows_it_is_given():
+    outer, _ = next(patient_folds(PATIENTS))
+    learn, kept = inner_fold(PATIENTS, outer, seed=3)
+    np.testing.assert_array_equal(np.sort(np.concatenate([learn, kept])), outer)
+    assert not {PATIENTS[i] for i in learn} & {PATIENTS[i] for i in kept}
+    assert 0.05 < len(kept) / len(outer) < 0.25

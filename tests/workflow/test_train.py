@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+import json
+import random
+import subprocess
+import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 
 from napari_vaemed.data.nodule import ATTRIBUTES
 from napari_vaemed.data.progress import Progress, finish
+from napari_vaemed.data.run_settings import RunSettings
 from napari_vaemed.io.checkpoints import read_model
 from napari_vaemed.io.nodules import read_nodule_set
 from napari_vaemed.training.fit import Epoch
@@ -15,7 +23,7 @@ from napari_vaemed.workflow.index import build_index
 from napari_vaemed.workflow.train import MODEL_FILE, train
 
 SMALL = {"latent_dims": 4, "encoder_width": 8, "decoder_width": 8}
-QUICK = {"arguments": SMALL, "batch": 5, "device": "cpu", "seed": 2}
+RUN = RunSettings(epochs=3, batch=5, device="cpu", seed=2)
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +46,23 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
+def _train(folder, out, run, bench_epochs=0):
+    return train(folder, out, arguments=SMALL, run=run, bench_epochs=bench_epochs)
+
+
 def _run(work) -> tuple[object, list]:
     seen = []
     return finish(work, seen.append), seen
 
 
 def test_training_reports_its_epochs_and_writes_a_model_with_its_card(folder, tmp_path):
-    model, seen = _run(train(folder, tmp_path, epochs=2, bench_epochs=1, **QUICK))
+    model, seen = _run(_train(folder, tmp_path, replace(RUN, epochs=2), bench_epochs=1))
     epochs = [step for step in seen if isinstance(step, Epoch) and step.total == 2]
     assert [epoch.number for epoch in epochs] == [1, 2]
     assert any(isinstance(step, Progress) for step in seen)
+    picture = epochs[-1].pictures["reconstructions"]
+    assert picture.shape == (2 * 32, 8 * 32)
+    assert picture[16, 16] == round(255 * (30 + 1000) / 1400)  # the first nodule's middle
     read = read_model(tmp_path / MODEL_FILE, "cpu")
     assert read.sha256 == model.sha256
     figures = read.card["figures"]
@@ -58,16 +73,58 @@ def test_training_reports_its_epochs_and_writes_a_model_with_its_card(folder, tm
 
 
 def test_a_stopped_training_goes_on_to_the_same_weights(folder, tmp_path):
-    whole, _ = _run(train(folder, tmp_path / "a", epochs=3, bench_epochs=0, **QUICK))
-    stopped = train(folder, tmp_path / "b", epochs=3, bench_epochs=0, save_every=1, **QUICK)
+    whole, _ = _run(_train(folder, tmp_path / "a", RUN))
+    stopped = _train(folder, tmp_path / "b", RUN)
     for step in stopped:
         if isinstance(step, Epoch) and step.number == 2:
             break
     stopped.close()
-    resumed = train(folder, tmp_path / "b", epochs=3, bench_epochs=0, resume=True, **QUICK)
+    resumed = _train(folder, tmp_path / "b", replace(RUN, resume=True))
     model, seen = _run(resumed)
     assert [step.number for step in seen if isinstance(step, Epoch)] == [3]
     assert model.sha256 == whole.sha256
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from napari_vaemed.data.progress import finish
+from napari_vaemed.data.run_settings import RunSettings
+from napari_vaemed.workflow.train import train
+folder, out = map(Path, sys.argv[1:])
+run = RunSettings(epochs=500, batch=4, device="cpu", seed=2, patience=400)
+work = train(folder, out, arguments={arguments}, run=run, bench_epochs=0)
+finish(work, lambda step: print(getattr(step, "number", 0), flush=True))
+"""
+
+
+def test_a_training_killed_at_any_moment_goes_on_to_the_same_weights(folder, tmp_path):
+    """The process is killed outright, 0.1 to 1 s after its second epoch; then it is resumed."""
+    script = KILLED.format(arguments=SMALL)
+    command = [sys.executable, "-c", script, str(folder), str(tmp_path / "b")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        while process.stdout.readline() != "2\n":
+            assert process.poll() is None
+        time.sleep(random.uniform(0.1, 1.0))
+        process.kill()
+    record = json.loads((tmp_path / "b" / "training.json").read_text())
+    done = record["epochs"][-1]["number"]
+    run = RunSettings(**{**record["settings"], "resume": True})
+    # an unbroken run of as many epochs as were done, and three more, then both are compared
+    states = []
+    for name, how in (("a", replace(run, resume=False)), ("b", run)):
+        work = _train(folder, tmp_path / name, how)
+        numbers = []
+        for step in work:
+            if isinstance(step, Epoch):
+                numbers.append(step.number)
+                if step.number == done + 3:
+                    states.append({key: value.clone() for key, value in step.state.items()})
+                    break
+        work.close()
+        assert numbers[0] == 1 if name == "a" else numbers[0] in (done, done + 1)
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
 def test_an_unknown_model_is_refused_in_words(folder, tmp_path):
@@ -76,7 +133,7 @@ def test_an_unknown_model_is_refused_in_words(folder, tmp_path):
 
 
 def test_an_index_holds_a_posterior_of_every_nodule(folder, tmp_path):
-    model, _ = _run(train(folder, tmp_path, epochs=1, bench_epochs=0, **QUICK))
+    model, _ = _run(_train(folder, tmp_path, replace(RUN, epochs=1)))
     nodules = finish(read_nodule_set(folder))
     index = finish(build_index(model, nodules))
     assert [record.id for record in index.records] == [record.id for record in nodules.records]

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from napari_vaemed.data.progress import Progress, finish
+from napari_vaemed.data.run_settings import RunSettings
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.io.mask_pairs import find_mask_pairs
 from napari_vaemed.io.volumes import write_mask, write_volume
@@ -50,26 +53,27 @@ def test_a_mask_of_something_else_is_refused(folder, tmp_path):
 
 def test_training_on_masks_writes_a_card_and_goes_on_where_it_stopped(folder, tmp_path):
     steps = []
-    settings = {"folder": folder, "phantoms": 0, "pasted": 1, "source": "boxes", "batch": 16}
-    settings |= {"arguments": SMALL, "device": "cpu", "figures": False}
+    settings = {"folder": folder, "phantoms": 0, "pasted": 1, "source": "boxes"}
+    settings |= {"arguments": SMALL, "figures": False}
+    two = RunSettings(epochs=2, batch=16, device="cpu")
 
-    def run(out, epochs, resume=False):
-        work = train_lungs(out, epochs=epochs, resume=resume, **settings)
+    def run(out, resume=False):
+        work = train_lungs(out, run=replace(two, resume=resume), **settings)
         steps.clear()
         return finish(work, steps.append)
 
-    whole = run(tmp_path / "whole", 2)
+    whole = run(tmp_path / "whole")
     assert [s.number for s in steps if not isinstance(s, Progress)] == [1, 2]
     assert whole.card["data"] == "boxes"
     assert whole.card["counts"]["masks"] == 4
     assert "mass" in whole.card["not taught"]
     # stopped after one of two epochs, then resumed: the same weights
-    work = train_lungs(tmp_path / "part", epochs=2, **settings)
+    work = train_lungs(tmp_path / "part", run=two, **settings)
     while isinstance(next(work), Progress):
         pass
     work.close()
     assert not (tmp_path / "part" / "lung_net.safetensors").exists()
-    again = run(tmp_path / "part", 2, resume=True)
+    again = run(tmp_path / "part", resume=True)
     assert [s.number for s in steps if not isinstance(s, Progress)] == [2]
     assert again.sha256 == whole.sha256
 
@@ -77,3 +81,9 @@ def test_training_on_masks_writes_a_card_and_goes_on_where_it_stopped(folder, tm
 def test_there_must_be_something_to_learn_from(tmp_path):
     with pytest.raises(ValueError, match="nothing to learn from"):
         finish(train_lungs(tmp_path, phantoms=0))
+
+
+def test_patience_wants_masks_to_hold_out(folder, tmp_path):
+    run = RunSettings(epochs=2, batch=16, device="cpu", patience=1)
+    with pytest.raises(ValueError, match="CTs with masks to hold out"):
+        finish(train_lungs(tmp_path, folder=folder, phantoms=0, arguments=SMALL, run=run))

@@ -3,175 +3,187 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from napari_vaemed.cli.verbs import add_verb, print_json, run, show_training
 from napari_vaemed.data.progress import finish
+from napari_vaemed.data.run_settings import (
+    BENCH_EPOCHS,
+    CLICK_RUN,
+    LUNG_RUN,
+    NODULE_RUN,
+    SLICE_RUN,
+    RunSettings,
+)
 
-EPOCHS, BENCH_EPOCHS = 125, 66
-SLICE_EPOCHS = 30
-CLICK_EPOCHS = 8
-LUNG_EPOCHS = 2
+NODULES = (
+    "folder of nodule crops in HU: nodules.csv, image/ID.nii.gz, mask/ID.nii.gz and, where "
+    "there are several readers, readers/ID.nii.gz"
+)
 
 
 def add_verbs(verbs: Any) -> None:
     """Add train, train-slices, train-click, train-lungs and index."""
-    folder = (
-        "folder of nodule crops in HU: nodules.csv, image/ID.nii.gz, mask/ID.nii.gz and, where "
-        "there are several readers, readers/ID.nii.gz"
-    )
-    train = add_verb(verbs, "train", _train, "Train the nodule VAE on labelled crops.")
-    train.add_argument("folder", type=Path, help=folder)
-    train.add_argument("-o", "--output", type=Path, required=True, help="folder for the model")
-    train.add_argument("--model", default="GaussianVAE", help="class of the model")
-    train.add_argument("--epochs", type=int, default=EPOCHS, help="passes over the nodules")
-    train.add_argument("--batch", type=int, default=96, help="nodules a step")
-    train.add_argument("--lr", type=float, default=3e-3, help="highest learning rate")
-    _add_run_options(train)
-    train.add_argument(
-        "--bench-epochs", type=int, default=BENCH_EPOCHS,
-        help="passes of each of the five fold models behind the printed AUC; 0 leaves it out",
-    )  # fmt: skip
-
-    slices = add_verb(
-        verbs, "train-slices", _train_slices, "Train the slice classifier on labelled slices."
-    )
-    slices.add_argument(
-        "path", type=Path,
-        help="folder with split.csv (file,label,split), CSV manifest (file,label[,split][,group]), "
-        "or folder with one sub-folder of 8-bit pictures per class (covid, noncovid)",
-    )  # fmt: skip
-    slices.add_argument("-o", "--output", type=Path, required=True, help="folder for the model")
-    slices.add_argument("--model", default="SliceResNet", help="class of the model")
-    slices.add_argument("--epochs", type=int, default=SLICE_EPOCHS, help="passes over the slices")
-    slices.add_argument("--batch", type=int, default=16, help="slices a step")
-    slices.add_argument("--lr", type=float, default=3e-3, help="highest learning rate")
-    slices.add_argument("--size", type=int, default=144, help="edge of the pictures, pixels")
-    slices.add_argument("--lungs-only", action="store_true", help="blank all but the lungs")
-    _add_run_options(slices)
-
-    click = add_verb(
-        verbs, "train-click", _train_click, "Train the network that outlines a clicked nodule."
-    )
-    click.add_argument("folder", type=Path, help=folder)
-    click.add_argument("-o", "--output", type=Path, required=True, help="folder for the model")
-    click.add_argument(
-        "--scan", type=Path, action="append", default=[],
-        help="whole CT to learn vessels and walls from, without nodules or with their annotation "
-        "beside it; may be given several times",
-    )  # fmt: skip
-    click.add_argument("--phantoms", type=int, default=60, help="synthetic chests to learn from")
-    click.add_argument("--epochs", type=int, default=CLICK_EPOCHS, help="passes over all looks")
-    click.add_argument("--batch", type=int, default=16, help="looks a step")
-    click.add_argument("--lr", type=float, default=3e-3, help="highest learning rate")
-    _add_run_options(click)
-
-    lungs = add_verb(
-        verbs, "train-lungs", _train_lungs, "Train the network that finds lungs, dense or not."
-    )
-    lungs.add_argument(
-        "folder", type=Path, nargs="?",
-        help="CTs with lung masks: image/7.nii.gz and mask/7.nii.gz, 7.nii.gz and 7_mask.nii.gz, "
-        "or 7/ct.nii.gz and 7/mask.nii.gz; 1 right, 2 left, 3 airways, or one label in both",
-    )  # fmt: skip
-    lungs.add_argument("-o", "--output", type=Path, required=True, help="folder for the model")
-    lungs.add_argument(
-        "--scan", type=Path, action="append", default=[],
-        help="CT without a mask whose lungs hold air: thresholds give the truth, and dense lung "
-        "is painted in; may be given several times",
-    )  # fmt: skip
-    lungs.add_argument("--phantoms", type=int, default=12, help="synthetic chests to learn from")
-    lungs.add_argument(
-        "--pasted", type=int, default=9, help="copies of each scan with dense lung painted in"
-    )
-    lungs.add_argument("--source", default="", help="what folder and scans are, for the card")
-    lungs.add_argument("--epochs", type=int, default=LUNG_EPOCHS, help="passes over all planes")
-    lungs.add_argument("--batch", type=int, default=8, help="planes a step")
-    lungs.add_argument("--lr", type=float, default=3e-3, help="highest learning rate")
-    _add_run_options(lungs)
-
+    _add_train(verbs)
+    _add_train_slices(verbs)
+    _add_train_click(verbs)
+    _add_train_lungs(verbs)
     index = add_verb(verbs, "index", _index, "Build the index of known nodules with a model.")
-    index.add_argument("folder", type=Path, help=folder)
+    index.add_argument("folder", type=Path, help=NODULES)
     index.add_argument("-o", "--output", type=Path, required=True, help="index file, .safetensors")
     index.add_argument("--model", type=Path, help="model instead of the shipped one")
     index.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
 
 
-def _add_run_options(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--seed", type=int, default=0, help="of weights, order and variations")
-    verb.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    verb.add_argument("--precision", choices=["auto", "bf16", "fp32"], default="auto",
-                      help="auto: bf16 on CUDA, else fp32")  # fmt: skip
-    verb.add_argument("--resume", action="store_true", help="go on from the last saved epoch")
-    verb.add_argument("--save-every", type=int, default=10, help="epochs between checkpoints")
+def _add_train(verbs: Any) -> None:
+    verb = add_verb(verbs, "train", _train, "Train the nodule VAE on labelled crops.")
+    verb.add_argument("folder", type=Path, help=NODULES)
+    verb.add_argument("--model", default="GaussianVAE", help="class of the model")
+    verb.add_argument(
+        "--bench-epochs", type=int, default=BENCH_EPOCHS,
+        help="passes of each of the five fold models behind the printed AUC; 0 leaves it out",
+    )  # fmt: skip
+    _add_run_options(verb, NODULE_RUN, "nodules")
 
 
-def _check_counts(options: argparse.Namespace) -> None:
-    for name in ("epochs", "batch", "save_every"):
-        if getattr(options, name) < 1:
-            raise ValueError(f"--{name.replace('_', '-')} must be at least 1.")
+def _add_train_slices(verbs: Any) -> None:
+    verb = add_verb(
+        verbs, "train-slices", _train_slices, "Train the slice classifier on labelled slices."
+    )
+    verb.add_argument(
+        "path", type=Path,
+        help="folder with split.csv (file,label,split), CSV manifest (file,label[,split][,group]), "
+        "or folder with one sub-folder of 8-bit pictures per class (covid, noncovid)",
+    )  # fmt: skip
+    verb.add_argument("--model", default="SliceResNet", help="class of the model")
+    verb.add_argument("--size", type=int, default=144, help="edge of the pictures, pixels")
+    verb.add_argument(
+        "--positive", default="", metavar="NAME",
+        help="class or finding of a MedMNIST .npz, CheXpert table or picture folder to be told "
+        "from all others; see `vaemed dataset`",
+    )  # fmt: skip
+    verb.add_argument("--lungs-only", action="store_true", help="blank all but the lungs")
+    _add_run_options(verb, SLICE_RUN, "slices")
+
+
+def _add_train_click(verbs: Any) -> None:
+    verb = add_verb(
+        verbs, "train-click", _train_click, "Train the network that outlines a clicked nodule."
+    )
+    verb.add_argument("folder", type=Path, help=NODULES)
+    verb.add_argument(
+        "--scan", type=Path, action="append", default=[],
+        help="whole CT to learn vessels and walls from, without nodules or with their annotation "
+        "beside it; may be given several times",
+    )  # fmt: skip
+    verb.add_argument("--phantoms", type=int, default=60, help="synthetic chests to learn from")
+    _add_run_options(verb, CLICK_RUN, "looks")
+
+
+def _add_train_lungs(verbs: Any) -> None:
+    verb = add_verb(
+        verbs, "train-lungs", _train_lungs, "Train the network that finds lungs, dense or not."
+    )
+    verb.add_argument(
+        "folder", type=Path, nargs="?",
+        help="CTs with lung masks: image/7.nii.gz and mask/7.nii.gz, 7.nii.gz and 7_mask.nii.gz, "
+        "or 7/ct.nii.gz and 7/mask.nii.gz; 1 right, 2 left, 3 airways, or one label in both",
+    )  # fmt: skip
+    verb.add_argument(
+        "--scan", type=Path, action="append", default=[],
+        help="CT without a mask whose lungs hold air: thresholds give the truth, and dense lung "
+        "is painted in; may be given several times",
+    )  # fmt: skip
+    verb.add_argument("--phantoms", type=int, default=12, help="synthetic chests to learn from")
+    verb.add_argument(
+        "--pasted", type=int, default=9, help="copies of each scan with dense lung painted in"
+    )
+    verb.add_argument("--source", default="", help="what folder and scans are, for the card")
+    _add_run_options(verb, LUNG_RUN, "planes")
+
+
+def _add_run_options(verb: argparse.ArgumentParser, usual: RunSettings, samples: str) -> None:
+    """Add what all trainings share: a flag for every field of `RunSettings`, and the output."""
+    verb.add_argument("-o", "--output", type=Path, required=True, help="folder for the model")
+    run = verb.add_argument_group("how to train")
+    run.add_argument("--epochs", type=int, default=usual.epochs, help=f"passes over all {samples}")
+    run.add_argument("--batch", type=int, default=usual.batch, help=f"{samples} a step")
+    run.add_argument("--lr", type=float, default=usual.lr, help="highest learning rate")
+    run.add_argument("--seed", type=int, default=usual.seed, help="of weights, order, variations")
+    run.add_argument(
+        "--patience", type=int, default=usual.patience,
+        help="hold patients out, and stop when their loss has not fallen for so many epochs; 0 "
+        "learns from all, to the end",
+    )  # fmt: skip
+    run.add_argument("--device", default=usual.device, help="auto, cpu, cuda or cuda:N")
+    run.add_argument(
+        "--devices", type=int, default=usual.devices, help="graphics cards that share each batch"
+    )
+    run.add_argument("--precision", choices=["auto", "bf16", "fp32"], default=usual.precision,
+                     help="auto: bf16 on CUDA, else fp32")  # fmt: skip
+    run.add_argument("--compile", choices=["auto", "on", "off"], default=usual.compile,
+                     help="torch.compile; auto: on CUDA, when much time is left")  # fmt: skip
+    run.add_argument("--resume", action="store_true", help="go on from the last saved epoch")
+    run.add_argument(
+        "--save-every", type=int, default=usual.save_every, help="epochs between checkpoints"
+    )
+    run.add_argument("--wandb", default=usual.wandb, metavar="PROJECT",
+                     help="log to this project at Weights & Biases too")  # fmt: skip
+
+
+def _run_settings(options: argparse.Namespace) -> RunSettings:
+    return RunSettings(**{f.name: getattr(options, f.name) for f in fields(RunSettings)})
+
+
+def _finish(work: Any, output: Path) -> None:
+    """Run a training, and tell what came out of it."""
+    trained = finish(work, show_training)
+    print(f"\n{trained.name} {trained.sha256[:12]} -> {output}")
+    if figures := trained.card.get("figures"):
+        print_json(figures)
 
 
 def _train(options: argparse.Namespace) -> None:
     from napari_vaemed.workflow.train import train
 
-    _check_counts(options)
     work = train(
-        options.folder, options.output, model=options.model, epochs=options.epochs,
-        batch=options.batch, lr=options.lr, seed=options.seed, device=options.device,
-        precision=options.precision, resume=options.resume, save_every=options.save_every,
+        options.folder, options.output, model=options.model, run=_run_settings(options),
         bench_epochs=options.bench_epochs,
     )  # fmt: skip
-    trained = finish(work, show_training)
-    print(f"\n{trained.name} {trained.sha256[:12]} -> {options.output}")
-    if figures := trained.card.get("figures"):
-        print_json(figures)
+    _finish(work, options.output)
 
 
 def _train_slices(options: argparse.Namespace) -> None:
     from napari_vaemed.workflow.train_slices import train_slices
 
-    _check_counts(options)
     work = train_slices(
-        options.path, options.output, model=options.model, epochs=options.epochs,
-        batch=options.batch, lr=options.lr, seed=options.seed, device=options.device,
-        precision=options.precision, resume=options.resume, save_every=options.save_every,
+        options.path, options.output, model=options.model, run=_run_settings(options),
         arguments={"size": options.size, "lungs_only": options.lungs_only},
+        positive=options.positive,
     )  # fmt: skip
-    trained = finish(work, show_training)
-    print(f"\n{trained.name} {trained.sha256[:12]} -> {options.output}")
-    print_json(trained.card["figures"])
+    _finish(work, options.output)
 
 
 def _train_click(options: argparse.Namespace) -> None:
     from napari_vaemed.workflow.train_click import train_click
 
-    _check_counts(options)
     work = train_click(
         options.folder, options.output, scans=options.scan, phantoms=options.phantoms,
-        epochs=options.epochs, batch=options.batch, lr=options.lr, seed=options.seed,
-        device=options.device, precision=options.precision, resume=options.resume,
-        save_every=options.save_every,
+        run=_run_settings(options),
     )  # fmt: skip
-    trained = finish(work, show_training)
-    print(f"\n{trained.name} {trained.sha256[:12]} -> {options.output}")
-    print_json(trained.card["figures"])
+    _finish(work, options.output)
 
 
 def _train_lungs(options: argparse.Namespace) -> None:
     from napari_vaemed.workflow.train_lungs import train_lungs
 
-    _check_counts(options)
     work = train_lungs(
         options.output, folder=options.folder, scans=options.scan, phantoms=options.phantoms,
-        pasted=options.pasted, source=options.source, epochs=options.epochs, batch=options.batch,
-        lr=options.lr, seed=options.seed, device=options.device, precision=options.precision,
-        resume=options.resume, save_every=options.save_every,
+        pasted=options.pasted, source=options.source, run=_run_settings(options),
     )  # fmt: skip
-    trained = finish(work, show_training)
-    print(f"\n{trained.name} {trained.sha256[:12]} -> {options.output}")
-    print_json(trained.card["figures"])
+    _finish(work, options.output)
 
 
 def _index(options: argparse.Namespace) -> None:

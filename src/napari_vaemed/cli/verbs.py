@@ -74,8 +74,12 @@ def show_training(step: Any) -> None:
         return
     losses = "  ".join(f"{name} {value:.3g}" for name, value in step.losses.items())
     line = f"epoch {step.number}/{step.total}  {step.seconds:.0f} s on {step.device}  {losses}"
+    if step.held_out:
+        line += f"  held out {sum(step.held_out.values()):.4g}, lowest in epoch {step.best}"
     start, end = ("\r\033[K", "") if sys.stderr.isatty() else ("", "\n")
     print(f"{start}{line}", end=end, file=sys.stderr, flush=True)
+    for note in step.notes:
+        print(f"{start and chr(10)}note: {note}", file=sys.stderr, flush=True)
 
 
 def tell(notes: Iterable[str]) -> None:

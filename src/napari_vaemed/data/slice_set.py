@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 PARTS = ("train", "val", "test", "")
 """What a slice may be meant for; empty where nobody said."""
 
+COVID = "COVID-19"
+
 SHARES = {"train": 0.57, "val": 0.16, "test": 0.27}
 """Share of the slices that each part gets where a split is drawn; those of COVID-CT's own."""
 
@@ -24,7 +26,7 @@ class SliceRecord:
     id : str
         Its file, relative to the set's folder.
     label : int
-        1 for COVID-19, 0 for anything else.
+        1 for the finding of its set, 0 for anything else.
     group : str
         The paper or patient it comes from; slices of one group belong on one side of a split.
     part : {"train", "val", "test", ""}
@@ -54,11 +56,14 @@ class SliceSet:
     pictures : tuple of (y, x) uint8
     source : str
         Where the slices come from, with its citation.
+    finding : str
+        What label 1 stands for.
     """
 
     records: tuple[SliceRecord, ...]
     pictures: tuple[NDArray[np.uint8], ...]
     source: str
+    finding: str = COVID
 
     def __post_init__(self) -> None:
         if len(self.records) != len(self.pictures):

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import nn
@@ -18,7 +17,7 @@ from torch import nn
 from napari_vaemed.io.atomic import replacing
 from napari_vaemed.models import LUNG_SEGMENTERS, SEGMENTERS, SLICE_CLASSIFIERS, VAES
 from napari_vaemed.models.device import choose_device
-from napari_vaemed.training.fit import State
+from napari_vaemed.training.steps import State
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +50,7 @@ def write_model(path: Path, module: nn.Module, card: Mapping[str, Any]) -> Model
     The JSON holds the class, its constructor's arguments, the checksum of the weights and the
     card; it is written last, so a pair that reads well belongs together.
     """
-    weights = {name: value.detach().cpu().contiguous() for name, value in _state(module).items()}
-    data = save(weights)
+    data = _serialised(module.state_dict())
     sha256 = hashlib.sha256(data).hexdigest()
     name = type(module).__name__
     about = {
@@ -113,31 +111,61 @@ def constructor_arguments(module: nn.Module) -> dict[str, Any]:
     return {name: getattr(module, name) for name in inspect.signature(type(module)).parameters}
 
 
-def write_training(path: Path, state: State) -> None:
-    """Write the state of a training, to be resumed; atomically."""
-    data = save({name: value.detach().cpu().contiguous() for name, value in state.items()})
-    with replacing(path) as beside:
-        beside.write_bytes(data)
+@dataclass(frozen=True, eq=False)
+class Training:
+    """Where a training stopped.
+
+    Parameters
+    ----------
+    state : State
+        Of its last saved epoch, see `training.fit.Epoch`.
+    record : mapping
+        What was written beside it: settings and epochs, JSON-able.
+    """
+
+    state: State
+    record: Mapping[str, Any]
 
 
-def read_training(path: Path) -> State:
+def write_training(path: Path, state: State, record: Mapping[str, Any]) -> None:
+    """Write where a training stands: ``path`` (.safetensors), and its record as .json beside it.
+
+    Each is written atomically, the record first: one that was killed in between has an epoch in
+    its record that its state has not, never the other way round.
+    """
+    with replacing(path.with_suffix(".json")) as beside:
+        beside.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_tensors(path, state)
+
+
+def read_training(path: Path) -> Training:
     """Read what `write_training` wrote.
 
     Raises
     ------
     ValueError
-        If the file is damaged.
+        If one of the files is damaged, or the record is missing.
     """
     try:
-        return load(path.read_bytes())
-    except SafetensorError as error:
+        state = load(path.read_bytes())
+        record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except (SafetensorError, json.JSONDecodeError, FileNotFoundError) as error:
         raise ValueError(
-            f"{path} is no checkpoint of a training ({error}). Delete it to start anew."
+            f"{path} and its .json are no checkpoint of a training ({error}). Delete them to start "
+            "anew."
         ) from None
+    return Training(state, record)
 
 
-def _state(module: nn.Module) -> Mapping[str, torch.Tensor]:
-    return module.state_dict()
+def write_tensors(path: Path, tensors: State) -> None:
+    """Write named tensors (.safetensors), atomically."""
+    data = _serialised(tensors)
+    with replacing(path) as beside:
+        beside.write_bytes(data)
+
+
+def _serialised(tensors: State) -> bytes:
+    return save({name: value.detach().cpu().contiguous() for name, value in tensors.items()})
 
 
 def _read_about(path: Path) -> dict[str, Any]:

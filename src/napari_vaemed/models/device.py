@@ -19,9 +19,10 @@ def choose_device(preference: str = "auto") -> str:
     kind = preference.split(":")[0]
     if kind not in DEVICES:
         raise ValueError(f"The device must be one of {', '.join(DEVICES)}; got {preference!r}.")
+    number = preference.partition(":")[2] or "0"
     there = {
         "cpu": True,
-        "cuda": torch.cuda.is_available(),
+        "cuda": number.isdigit() and int(number) < torch.cuda.device_count(),
         "mps": torch.backends.mps.is_available(),
     }
     if kind == "auto":

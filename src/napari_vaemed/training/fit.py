@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
-State = dict[str, torch.Tensor]
-"""All that a training needs to go on: flat, tensors only."""
+from napari_vaemed.training.learner import Learner, Plan
+from napari_vaemed.training.steps import Samples, State
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
-class Samples(Protocol):
-    """What can be learned from: n samples that lie on one device and are varied there."""
-
-    def __len__(self) -> int: ...
-
-    def to(self, device: str) -> Self:
-        """The same on another device."""
-        ...
-
-    def draw(self, rows: torch.Tensor, generator: torch.Generator) -> Any:
-        """Varied looks at these rows, as the module's ``losses`` wants them."""
-        ...
+Pictures = Mapping[str, NDArray[np.uint8]]
+"""What a network makes of a few samples, by name: grey (y, x)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +28,7 @@ class Epoch:
     Parameters
     ----------
     number, total : int
-        Passes done, of how many.
+        Passes done, of how many at most.
     losses : mapping
         Mean of each weighted term of the loss.
     seconds : float
@@ -43,6 +36,20 @@ class Epoch:
     device : str
     state : State
         Live tensors; whoever wants to keep them writes or copies them before the next epoch.
+    held_out : mapping
+        Mean of each term over the samples held out, by the averaged weights; empty without any.
+    best : int
+        Pass after which the held-out loss was lowest; 0 where nothing is held out.
+    batch : int
+        Samples a step; less than asked for once memory did not suffice.
+    rate : float
+        Learning rate of its last step.
+    last : bool
+        Whether no other follows.
+    notes : tuple of str
+        What a person should know: a halved batch, an early stop.
+    pictures : Pictures
+        What the averaged weights make of a few samples, where that was asked for.
     """
 
     number: int
@@ -51,6 +58,13 @@ class Epoch:
     seconds: float
     device: str
     state: State
+    held_out: Mapping[str, float] = field(default_factory=dict)
+    best: int = 0
+    batch: int = 0
+    rate: float = 0.0
+    last: bool = False
+    notes: tuple[str, ...] = ()
+    pictures: Pictures = field(default_factory=dict)
 
 
 def fit(
@@ -66,11 +80,17 @@ def fit(
     device: str = "cpu",
     precision: str = "auto",
     resume: State | None = None,
+    held_out: Samples | None = None,
+    patience: int = 0,
+    devices: int = 1,
+    compile: str = "auto",
+    pictures: Callable[[nn.Module], Pictures] | None = None,
 ) -> Generator[Epoch, None, nn.Module]:
     """Train ``module`` on ``samples``; yields each epoch, returns the averaged module.
 
     AdamW with a one-cycle learning rate; the result carries the exponential moving average of the
-    weights. The same seed gives the same result on the CPU, also when resumed.
+    weights, with samples held out that of the epoch they liked best. The same seed gives the same
+    result on the CPU, also when resumed. Where memory does not suffice the batch is halved.
 
     Parameters
     ----------
@@ -85,124 +105,78 @@ def fit(
         Highest learning rate.
     ema : float
         Share of the average kept at each step.
+    device : str
+        As `models.device.choose_device` gives it.
     precision : {"auto", "bf16", "fp32"}
         bfloat16 is used on CUDA only; losses are computed in float32.
     resume : State or None
         ``state`` of a yielded epoch of the same settings.
+    held_out : Samples or None
+        Judged after every epoch, and never learned from; of other patients, see `training.folds`.
+    patience : int
+        Stop when the held-out loss has not fallen for so many epochs; 0 never stops early.
+    devices : int
+        How many graphics cards (or, on the CPU, processes) share each batch.
+    compile : {"auto", "on", "off"}
+        ``torch.compile`` of the networks; auto: on CUDA, when much time is left.
+    pictures : function or None
+        What to show of the averaged network after every epoch.
 
     Raises
     ------
     ValueError
-        If ``resume`` is of another model, or a loss is no longer a number.
+        If ``resume`` is of another model, or the settings do not go together.
+    NotANumber
+        If a loss is no longer a number; it carries the batch.
     """
-    module.to(device)
-    samples = samples.to(device)
-    averaged = {name: value.detach().clone() for name, value in module.state_dict().items()}
-    optimizer = torch.optim.AdamW(module.parameters(), lr=lr, weight_decay=weight_decay)
-    done = 0 if resume is None else _restore(resume, module, averaged, optimizer)
-    steps = max(1, len(samples) // batch)
-    start = time.perf_counter()
-    for epoch in range(done, epochs):
-        module.train()
-        generator = torch.Generator(device).manual_seed(seed * 100_003 + epoch)
-        order = torch.randperm(len(samples), generator=generator, device=device)
-        sums: dict[str, torch.Tensor] = {}
-        for step in range(steps):
-            progress = (epoch * steps + step) / (epochs * steps)
-            _set_rate(optimizer, lr * one_cycle(progress))
-            rows = order[step * batch : (step + 1) * batch]
-            terms = _step(module, optimizer, samples, rows, progress, generator, precision)
-            taken = epoch * steps + step
-            _average(averaged, module, min(ema, (1 + taken) / (10 + taken)))
-            sums = {name: sums.get(name, 0.0) + value.detach() for name, value in terms.items()}
-        losses = {name: float(value) / steps for name, value in sums.items()}
-        _check(losses, epoch + 1)
-        state = _state(module, averaged, optimizer, epoch + 1)
-        yield Epoch(epoch + 1, epochs, losses, time.perf_counter() - start, device, state)
-    module.load_state_dict(averaged)
-    return module.eval()
+    from napari_vaemed.training.fabric import start_fabric
+
+    if patience and held_out is None:
+        raise ValueError("Patience needs samples held out to judge by; give some, or no patience.")
+    plan = Plan(epochs, batch, lr, weight_decay, ema, seed, patience, compile)
+    if devices > 1:
+        from napari_vaemed.training.several import fit_on_several
+
+        where = (device, devices, precision)
+        run = fit_on_several(where, module, samples, plan, held_out, resume, pictures)
+    else:
+        fabric = start_fabric(device, precision)
+        run = fit_here(fabric, module, samples, plan, held_out, resume, pictures)
+    return (yield from run)
 
 
-def one_cycle(progress: float) -> float:
-    """Share of the highest learning rate at a done share: up for 10 %, then a cosine down."""
-    if progress < 0.1:
-        return 0.04 + 0.96 * progress / 0.1
-    fall = (progress - 0.1) / 0.9
-    return 0.001 + 0.999 * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * fall))))
-
-
-def _step(
+def fit_here(
+    fabric: Fabric,
     module: nn.Module,
-    optimizer: torch.optim.Optimizer,
     samples: Samples,
-    rows: torch.Tensor,
-    progress: float,
-    generator: torch.Generator,
-    precision: str,
-) -> Mapping[str, torch.Tensor]:
-    drawn = samples.draw(rows, generator)
-    on_cuda = rows.is_cuda
-    half = on_cuda and precision in ("auto", "bf16")
-    with torch.autocast("cuda" if on_cuda else "cpu", torch.bfloat16, enabled=half):
-        terms = module.losses(drawn, progress=progress, generator=generator)  # type: ignore[operator]
-    optimizer.zero_grad(set_to_none=True)
-    torch.stack([term.float() for term in terms.values()]).sum().backward()
-    nn.utils.clip_grad_norm_(module.parameters(), 1000.0)
-    optimizer.step()
-    return terms
-
-
-def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-
-
-@torch.no_grad()
-def _average(averaged: State, module: nn.Module, keep: float) -> None:
-    for name, value in module.state_dict().items():
-        if value.is_floating_point():
-            averaged[name].lerp_(value, 1.0 - keep)
-        else:  # a batch norm's counter
-            averaged[name].copy_(value)
-
-
-def _check(losses: Mapping[str, float], epoch: int) -> None:
-    bad = [name for name, value in losses.items() if value != value]
-    if bad:
-        raise ValueError(
-            f"The {', '.join(bad)} loss is no longer a number in epoch {epoch}. "
-            "Train again with a lower learning rate."
+    plan: Plan,
+    held_out: Samples | None,
+    resume: State | None,
+    pictures: Callable[[nn.Module], Pictures] | None,
+) -> Generator[Epoch, None, nn.Module]:
+    """Train in this process; the arguments as in `fit`."""
+    learner = Learner(fabric, module, samples, plan, held_out)
+    if resume is not None:
+        learner.restore(resume)
+    start = time.perf_counter()
+    while not learner.over:
+        losses, notes = learner.learn()
+        judged = learner.judge()
+        if learner.over and learner.done < plan.epochs:
+            notes += (f"Stopped early: the held-out loss was lowest in epoch {learner.best}.",)
+        yield Epoch(
+            number=learner.done,
+            total=plan.epochs,
+            losses=losses,
+            seconds=time.perf_counter() - start,
+            device=str(fabric.device),
+            state=learner.state(),
+            held_out=judged,
+            best=learner.best,
+            batch=learner.batch,
+            rate=learner.rate,
+            last=learner.over,
+            notes=notes,
+            pictures={} if pictures is None else pictures(learner.average),
         )
-
-
-def _state(
-    module: nn.Module, averaged: State, optimizer: torch.optim.Optimizer, epoch: int
-) -> State:
-    state = {f"module.{name}": value for name, value in module.state_dict().items()}
-    state |= {f"average.{name}": value for name, value in averaged.items()}
-    for name, parameter in module.named_parameters():
-        for key, value in optimizer.state[parameter].items():
-            state[f"adam.{key}.{name}"] = value
-    return state | {"epoch": torch.tensor(epoch)}
-
-
-def _restore(
-    state: State, module: nn.Module, averaged: State, optimizer: torch.optim.Optimizer
-) -> int:
-    wanted = {f"module.{name}": value.shape for name, value in module.state_dict().items()}
-    if any(name not in state or state[name].shape != shape for name, shape in wanted.items()):
-        raise ValueError(
-            "This checkpoint belongs to a model of another make. Resume with the same settings, "
-            "or start anew."
-        )
-    module.load_state_dict({name: state[f"module.{name}"] for name in averaged})
-    for name, value in averaged.items():
-        value.copy_(state[f"average.{name}"])
-    for name, parameter in module.named_parameters():
-        optimizer.state[parameter] = {
-            key: state[f"adam.{key}.{name}"]
-            .clone()
-            .to("cpu" if key == "step" else parameter.device)
-            for key in ("step", "exp_avg", "exp_avg_sq")
-        }
-    return int(state["epoch"])
+    return learner.finished()

@@ -27,3 +27,24 @@ def patient_folds(
     for fold in range(folds):
         held_out = fold_of[group] == fold
         yield np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def inner_fold(
+    patients: Sequence[str],
+    rows: NDArray[np.int_] | None = None,
+    *,
+    folds: int = 8,
+    seed: int = 0,
+) -> tuple[NDArray[np.int_], NDArray[np.int_]]:
+    """Rows to learn from and rows to stop early by, of other patients; one fold of ``folds``.
+
+    Parameters
+    ----------
+    patients : sequence of str
+        Of all rows.
+    rows : ints or None
+        The only ones to divide, as the training rows of an outer fold; default: all.
+    """
+    rows = np.arange(len(patients)) if rows is None else rows
+    learn, kept = next(patient_folds([patients[row] for row in rows], folds=folds, seed=seed))
+    return rows[learn], rows[kept]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.data.slice_scores import SliceScores, SubjectAnswer
+from napari_vaemed.data.slice_set import COVID
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.decision.lungs_shown import lung_areas, missing_lungs
 from napari_vaemed.decision.subject import subject_answer
@@ -169,6 +170,9 @@ def _read(path: Path, device: str) -> Model:
             f"{path.name} holds a {model.name}, which does not score slices. Give a model made by "
             "`vaemed train-slices`."
         )
+    finding = model.card.get("finding", COVID)
+    if finding != COVID:
+        raise ValueError(f"{path.name} tells {finding} from other; wanted is a model of {COVID}.")
     return model
 
 

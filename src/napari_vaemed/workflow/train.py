@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from napari_vaemed.data.nodule_set import NoduleSet
 from napari_vaemed.data.progress import Progress
-from napari_vaemed.io.checkpoints import Model, read_training, write_model, write_training
+from napari_vaemed.data.run_settings import BENCH_EPOCHS, NODULE_RUN, RunSettings
+from napari_vaemed.io.checkpoints import Model
 from napari_vaemed.io.nodules import read_nodule_set
+from napari_vaemed.workflow.fitted import fitted, new_model, on_device, publish
 
 if TYPE_CHECKING:
     from torch import nn
 
     from napari_vaemed.models.protocols import NoduleVAE
     from napari_vaemed.training.fit import Epoch
+    from napari_vaemed.training.samples import NoduleSamples
 
 MODEL_FILE = "nodule_vae.safetensors"
 """Name of the trained model in the output folder; its card is the same with .json."""
@@ -24,27 +31,24 @@ STATE_FILE = "training.safetensors"
 """Name of the checkpoint that a training can be resumed from."""
 
 
+SHOWN = 8
+"""Nodules in the picture of what a model makes of them."""
+
+
 def train(
     folder: Path,
     out: Path,
     *,
     model: str = "GaussianVAE",
     arguments: Mapping[str, Any] | None = None,
-    epochs: int = 125,
-    batch: int = 96,
-    lr: float = 3e-3,
-    seed: int = 0,
-    device: str = "auto",
-    precision: str = "auto",
-    resume: bool = False,
-    save_every: int = 10,
-    bench_epochs: int = 66,
+    run: RunSettings = NODULE_RUN,
+    bench_epochs: int = BENCH_EPOCHS,
 ) -> Generator[Progress | Epoch, None, Model]:
     """Train on a folder of labelled nodules; write the model with its card into ``out``.
 
-    Yields `Progress` and, while training, `training.fit.Epoch` records. Every ``save_every``
-    epochs the training is saved, and goes on from there with ``resume``. Last, the patient-grouped
-    5-fold figures are measured (`workflow.bench.knn_bench`) and put into the card.
+    Yields `Progress` and, while training, `training.fit.Epoch` records with reconstructions. Last,
+    the patient-grouped 5-fold figures are measured (`workflow.bench.knn_bench`) and put into the
+    card.
 
     Parameters
     ----------
@@ -52,53 +56,70 @@ def train(
         Name of a class in `models.VAES`.
     arguments : mapping or None
         For its constructor; default: its own defaults.
-    device : {"auto", "cpu", "cuda", "mps"}
+    run : RunSettings
     bench_epochs : int
         Passes of each of the five fold models; 0 leaves the figures out.
 
     Raises
     ------
     ValueError
-        If the model or device is unknown, or the checkpoint belongs to another model.
+        If the model or device is unknown, or the checkpoint belongs to another training.
     """
-    from napari_vaemed.models.device import choose_device
-    from napari_vaemed.training.fit import fit
+    from napari_vaemed.training.folds import inner_fold
     from napari_vaemed.training.samples import nodule_samples
     from napari_vaemed.workflow.bench import knn_bench
 
-    settings: dict[str, Any] = {"batch": batch, "lr": lr, "seed": seed, "precision": precision}
-    settings["device"] = choose_device(device)
-    out.mkdir(parents=True, exist_ok=True)
-    module = new_module(model, arguments or {}, seed)
+    run = on_device(run)
+    module = new_module(model, arguments or {}, run.seed)
     nodules = yield from read_nodule_set(folder)
-    samples = yield from nodule_samples(nodules, slices=cast("NoduleVAE", module).slices, seed=seed)
+    slices = cast("NoduleVAE", module).slices
+    samples = yield from nodule_samples(nodules, slices=slices, seed=run.seed)
+    learned, held_out = samples, None
+    if run.patience:
+        patients = [record.patient for record in nodules.records]
+        learn, kept = inner_fold(patients, seed=run.seed)
+        learned, held_out = samples.subset(learn), samples.subset(kept)
+    pictures = partial(reconstructions, held_out or learned)
     checkpoint = out / STATE_FILE
-    state = read_training(checkpoint) if resume and checkpoint.is_file() else None
-    run = fit(module, samples, epochs=epochs, resume=state, **settings)
-    module = yield from saved(run, checkpoint, save_every)
-    flags = {"epochs": epochs, "bench-epochs": bench_epochs, **settings}
-    card = model_card(nodules, flags)
-    trained = write_model(out / MODEL_FILE, module, card)
+    module = yield from fitted(
+        module, learned, checkpoint, run, held_out=held_out, pictures=pictures
+    )
+    card = model_card(nodules, {**run.for_card(), "bench-epochs": bench_epochs})
+    trained = publish(out / MODEL_FILE, module, card, run, checkpoint)
     if bench_epochs:
+        shared = {k: v for k, v in run.for_card().items() if k not in ("epochs", "patience")}
         figures = yield from knn_bench(
-            nodules, samples, model=model, arguments=arguments, epochs=bench_epochs, **settings
+            nodules, samples, model=model, arguments=arguments, epochs=bench_epochs, **shared
         )
-        trained = write_model(out / MODEL_FILE, module, {**card, "figures": figures})
+        card = {**card, "figures": figures}
+        trained = publish(out / MODEL_FILE, module, card, run, checkpoint)
     return trained
 
 
 def new_module(model: str, arguments: Mapping[str, Any], seed: int) -> nn.Module:
-    """An untrained model by the name of its class, its first weights drawn from the seed."""
-    import torch
-
+    """An untrained model of nodules by the name of its class; see `fitted.new_model`."""
     from napari_vaemed.models import VAES
 
-    classes = {cls.__name__: cls for cls in VAES}
-    if model not in classes:
-        raise ValueError(f"The model must be one of {', '.join(classes)}; got {model!r}.")
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return classes[model](**arguments)
+    return new_model(VAES, model, arguments, seed)
+
+
+def reconstructions(samples: NoduleSamples, module: nn.Module) -> dict[str, NDArray[np.uint8]]:
+    """The first nodules' middle slices, and below each what the model draws from its code."""
+    import torch
+
+    from napari_vaemed.models.networks import to_unit
+
+    rows = torch.arange(min(SHOWN, len(samples)))
+    device = next(module.parameters()).device
+    looks = to_unit(samples.views[rows, 0].float())[:, None].to(device)
+    wanted = to_unit(samples.target[rows].float())
+    vae = cast("NoduleVAE", module)
+    with torch.no_grad():
+        drawn = vae.decode(vae.posterior(looks)[0])[0][:, 0].cpu()
+    middle = wanted.shape[1] // 2
+    both = torch.stack([wanted[:, middle], drawn[:, middle]])  # (2, n, y, x)
+    grid = both.permute(0, 2, 1, 3).flatten(2).flatten(0, 1)
+    return {"reconstructions": (255 * grid.clamp(0, 1)).round().byte().numpy()}
 
 
 def model_card(nodules: NoduleSet, training: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,18 +147,3 @@ def model_card(nodules: NoduleSet, training: Mapping[str, Any]) -> dict[str, Any
             ["vaemed train FOLDER -o OUT", *(f"--{name} {flag}" for name, flag in training.items())]
         ),
     }
-
-
-def saved(
-    run: Generator[Epoch, None, nn.Module], checkpoint: Path, every: int
-) -> Generator[Epoch, None, nn.Module]:
-    """Pass a training's epochs on, writing its state now and then and at its end."""
-    while True:
-        try:
-            epoch = next(run)
-        except StopIteration as stop:
-            module: nn.Module = stop.value
-            return module
-        if epoch.number % every == 0 or epoch.number == epoch.total:
-            write_training(checkpoint, epoch.state)
-        yield epoch

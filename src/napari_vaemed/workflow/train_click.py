@@ -15,13 +15,14 @@ from napari_vaemed.data.nodule_set import NoduleSet
 from napari_vaemed.data.phantom_nodules import KINDS, NoduleSpec
 from napari_vaemed.data.phantoms import Phantom, chest_phantom
 from napari_vaemed.data.progress import Progress, Work
-from napari_vaemed.io.checkpoints import Model, read_training, write_model
+from napari_vaemed.data.run_settings import CLICK_RUN, RunSettings
+from napari_vaemed.io.checkpoints import Model
 from napari_vaemed.io.ct import read_ct
 from napari_vaemed.io.nodules import read_nodule_set
 from napari_vaemed.segmentation.candidates import round_spots
 from napari_vaemed.segmentation.lungs import segment_lungs
 from napari_vaemed.segmentation.nodules import NoNodule
-from napari_vaemed.workflow.train import saved
+from napari_vaemed.workflow.fitted import fitted, new_model, on_device, publish
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,14 +52,7 @@ def train_click(
     phantoms: int = 60,
     views: int = 6,
     arguments: Mapping[str, Any] | None = None,
-    epochs: int = 8,
-    batch: int = 16,
-    lr: float = 3e-3,
-    seed: int = 0,
-    device: str = "auto",
-    precision: str = "auto",
-    resume: bool = False,
-    save_every: int = 1,
+    run: RunSettings = CLICK_RUN,
 ) -> Generator[Progress | Epoch, None, Model]:
     """Train on four fifths of the patients of a folder of nodules and on phantoms.
 
@@ -75,39 +69,36 @@ def train_click(
         How many synthetic chests, and how many looks at each nodule.
     arguments : mapping or None
         For the network's constructor; default: its own defaults.
-    device : {"auto", "cpu", "cuda", "mps"}
+    run : RunSettings
 
     Raises
     ------
     ValueError
-        If the device is unknown, or the checkpoint belongs to another network.
+        If the device is unknown, or the checkpoint belongs to another training.
     """
-    import torch
+    from napari_vaemed.models import SEGMENTERS
+    from napari_vaemed.training.folds import inner_fold, patient_folds
 
-    from napari_vaemed.models.device import choose_device
-    from napari_vaemed.models.segmenters.click_net import ClickNet
-    from napari_vaemed.training.fit import fit
-    from napari_vaemed.training.folds import patient_folds
-
-    settings = {"epochs": epochs, "batch": batch, "lr": lr, "seed": seed, "precision": precision}
-    settings["device"] = choose_device(device)
-    out.mkdir(parents=True, exist_ok=True)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        network = ClickNet(**(arguments or {}))
+    run = on_device(run)
+    network = new_model(SEGMENTERS, "ClickNet", arguments or {}, run.seed)
     nodules = yield from read_nodule_set(folder)
-    learn, held_out = next(patient_folds([record.patient for record in nodules.records]))
+    patients = [record.patient for record in nodules.records]
+    learn, asked = next(patient_folds(patients))
+    held_out = None
+    if run.patience:
+        learn, kept = inner_fold(patients, learn, seed=run.seed)
+        held_out = yield from click_samples(
+            nodules, kept, scans=(), phantoms=0, views=views, seed=run.seed
+        )
     samples = yield from click_samples(
-        nodules, learn, scans=scans, phantoms=phantoms, views=views, seed=seed
+        nodules, learn, scans=scans, phantoms=phantoms, views=views, seed=run.seed
     )
     checkpoint = out / STATE_FILE
-    state = read_training(checkpoint) if resume and checkpoint.is_file() else None
-    run = fit(network, samples, resume=state, **settings)  # type: ignore[arg-type]
-    network = yield from saved(run, checkpoint, save_every)  # type: ignore[assignment]
-    figures = yield from held_out_figures(network, nodules, held_out)
-    flags = {"phantoms": phantoms, "views": views, **settings}
-    card = model_card(nodules, len(learn), len(scans), flags)
-    return write_model(out / MODEL_FILE, network, {**card, "figures": figures})
+    network = yield from fitted(network, samples, checkpoint, run, held_out=held_out)
+    figures = yield from held_out_figures(network, nodules, asked)
+    flags = {"phantoms": phantoms, "views": views, **run.for_card()}
+    card = {**model_card(nodules, len(learn), len(scans), flags), "figures": figures}
+    return publish(out / MODEL_FILE, network, card, run, checkpoint)
 
 
 def click_samples(
@@ -157,7 +148,8 @@ def _scan_looks(path: Path, rng: np.random.Generator) -> Work[list[Looks]]:
         thinned = replace(volume, hu=volume.hu[::every], spacing=spacing)
         avoid = nodules[::every]
         places = other_places(thinned, lungs[::every], PLACES_A_SCAN, rng, avoid=avoid)
-        found = [voxel for _, voxel in round_spots(thinned, lungs[::every])[:SPOTS_A_SCAN]]
+        spots = yield from round_spots(thinned, lungs[::every], SPOTS_A_SCAN)
+        found = [spot.voxel for spot in spots]
         apart = ndimage.distance_transform_edt(~avoid, sampling=spacing) if avoid.any() else None
         places["round spot"] = thinned.to_world(
             [v for v in found if apart is None or apart[tuple(np.rint(v).astype(int))] > APART_MM]

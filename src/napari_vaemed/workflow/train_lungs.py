@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from napari_vaemed.data.labels import AIRWAYS, LEFT_LUNG, RIGHT_LUNG, in_lungs
 from napari_vaemed.data.progress import Progress, Work
+from napari_vaemed.data.run_settings import LUNG_RUN, RunSettings
 from napari_vaemed.data.volume import Volume
-from napari_vaemed.io.checkpoints import Model, read_training, write_model
+from napari_vaemed.io.checkpoints import Model
 from napari_vaemed.io.ct import read_ct
 from napari_vaemed.io.mask_pairs import MaskPair, find_mask_pairs
 from napari_vaemed.io.volumes import read_labels, same_grid
@@ -20,7 +21,7 @@ from napari_vaemed.preprocessing.lung_planes import lung_label_planes, lung_plan
 from napari_vaemed.preprocessing.placement import Labels, labels_on
 from napari_vaemed.segmentation.lungs import NoLungs, segment_lungs
 from napari_vaemed.segmentation.sides import right_and_left
-from napari_vaemed.workflow.train import saved
+from napari_vaemed.workflow.fitted import fitted, new_model, on_device, publish
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,14 +55,7 @@ def train_lungs(
     pasted: int = 9,
     source: str = "",
     arguments: Mapping[str, Any] | None = None,
-    epochs: int = 2,
-    batch: int = 8,
-    lr: float = 3e-3,
-    seed: int = 0,
-    device: str = "auto",
-    precision: str = "auto",
-    resume: bool = False,
-    save_every: int = 1,
+    run: RunSettings = LUNG_RUN,
     figures: bool = True,
 ) -> Generator[Progress | Epoch, None, Model]:
     """Train, every scan also with dense lung painted in; write the network with its card.
@@ -84,45 +78,44 @@ def train_lungs(
         What folder and scans are, for the card.
     arguments : mapping or None
         For the network's constructor; default: its own defaults.
-    device : {"auto", "cpu", "cuda", "mps"}
+    run : RunSettings
     figures : bool
         Whether to find the lungs that were kept back.
 
     Raises
     ------
     ValueError
-        If there is nothing to learn from, the device is unknown, a mask holds other labels, or
-        the checkpoint belongs to another network.
+        If there is nothing to learn from or to hold out, the device is unknown, a mask holds
+        other labels, or the checkpoint belongs to another training.
     """
-    import torch
-
-    from napari_vaemed.models.device import choose_device
-    from napari_vaemed.models.segmenters.lung_net import LungNet
-    from napari_vaemed.training.fit import fit
+    from napari_vaemed.models import LUNG_SEGMENTERS
 
     if folder is None and not scans and not phantoms:
         raise ValueError("There is nothing to learn from. Give masks, scans or phantoms.")
-    settings = {"epochs": epochs, "batch": batch, "lr": lr, "seed": seed, "precision": precision}
-    settings["device"] = choose_device(device)
-    out.mkdir(parents=True, exist_ok=True)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        network = LungNet(**(arguments or {}))
+    run = on_device(run)
+    network = new_model(LUNG_SEGMENTERS, "LungNet", arguments or {}, run.seed)
     pairs = () if folder is None else find_mask_pairs(folder).pairs
-    learn, kept = _split(pairs)
+    learn, asked = _split(pairs)
+    held_out = None
+    if run.patience:
+        learn, kept = _split(learn)
+        if not kept:
+            raise ValueError(
+                f"Patience needs CTs with masks to hold out: {HELD_OUT_SHARE} besides those for "
+                f"the figures, at least; got {len(learn)}. Give more, or no patience."
+            )
+        held_out = yield from lung_samples(kept, scans=(), phantoms=0, pasted=0, seed=run.seed)
     samples = yield from lung_samples(
-        learn, scans=scans, phantoms=phantoms, pasted=pasted, seed=seed
+        learn, scans=scans, phantoms=phantoms, pasted=pasted, seed=run.seed
     )
     checkpoint = out / STATE_FILE
-    state = read_training(checkpoint) if resume and checkpoint.is_file() else None
-    run = fit(network, samples, resume=state, **settings)  # type: ignore[arg-type]
-    network = yield from saved(run, checkpoint, save_every)  # type: ignore[assignment]
+    network = yield from fitted(network, samples, checkpoint, run, held_out=held_out)
     counts = {"masks": len(learn), "scans": len(scans), "phantoms": phantoms}
     counts |= {"pasted": pasted, "planes": len(samples)}
-    card = model_card(source, counts, settings)
+    card = model_card(source, counts, run.for_card())
     if figures:
-        card["figures"] = yield from held_out_figures(network, kept)
-    return write_model(out / MODEL_FILE, network, card)
+        card["figures"] = yield from held_out_figures(network, asked)
+    return publish(out / MODEL_FILE, network, card, run, checkpoint)
 
 
 def lung_samples(

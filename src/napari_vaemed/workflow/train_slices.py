@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vaemed.data.progress import Progress
-from napari_vaemed.data.slice_set import SliceSet, split_by_group
-from napari_vaemed.io.checkpoints import Model, read_training, write_model
+from napari_vaemed.data.run_settings import SLICE_RUN, RunSettings
+from napari_vaemed.data.slice_set import COVID, SliceSet, split_by_group
+from napari_vaemed.io.checkpoints import Model
 from napari_vaemed.io.slices import read_slice_set
+from napari_vaemed.workflow.fitted import fitted, new_model, on_device, publish
 from napari_vaemed.workflow.score_slices import picture_features, score_pictures
-from napari_vaemed.workflow.train import saved
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from napari_vaemed.models.classifiers.resnet import SliceResNet
     from napari_vaemed.training.fit import Epoch
 
@@ -32,25 +31,28 @@ PUBLISHED = {"auc": 0.94, "f1": 0.85, "accuracy": 0.86}
 """DenseNet-169, ImageNet start and Self-Trans, on COVID-CT's test part (arXiv:2003.13865)."""
 
 
+COVID_SLICE = "Axial CT slice, lung window, cut to the lungs: COVID-19 against other."
+COVID_CAUTION = (
+    "Figures in papers are picked, cropped and drawn on; a part of what separates them is how they "
+    "were published. Where the published split puts slices of one paper on both sides, its figures "
+    "flatter; see those grouped by paper."
+)
+
+
 def train_slices(
     path: Path,
     out: Path,
     *,
     model: str = "SliceResNet",
     arguments: Mapping[str, Any] | None = None,
-    epochs: int = 30,
-    batch: int = 16,
-    lr: float = 3e-3,
-    seed: int = 0,
-    device: str = "auto",
-    precision: str = "auto",
-    resume: bool = False,
-    save_every: int = 10,
+    positive: str = "",
+    run: RunSettings = SLICE_RUN,
 ) -> Generator[Progress | Epoch, None, Model]:
     """Train on labelled slices; write the model with its card into ``out``.
 
-    Learns from the part ``train``; ``val`` gives the threshold of a positive call and the limit
-    of unlikeness; ``test`` the figures. Where the set has no split, one is drawn by groups.
+    Learns from the part ``train``; ``val`` gives the threshold of a positive call, the limit of
+    unlikeness and, with patience, the end; ``test`` the figures. Where the set has no split, one
+    is drawn by groups.
 
     Parameters
     ----------
@@ -60,88 +62,54 @@ def train_slices(
         Name of a class in `models.SLICE_CLASSIFIERS`.
     arguments : mapping or None
         For its constructor; default: its own defaults.
-    device : {"auto", "cpu", "cuda", "mps"}
+    positive : str
+        The class or finding to be told from all others, instead of COVID-19.
+    run : RunSettings
 
     Raises
     ------
     ValueError
         If the model or device is unknown, a part lacks a class, or the checkpoint belongs to
-        another model.
+        another training.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    slices = yield from read_slice_set(path)
-    split = "as published" if any(r.part for r in slices.records) else f"by group, seed {seed}"
+    run = on_device(run)
+    slices = yield from read_slice_set(path, positive)
+    split = "as published" if any(r.part for r in slices.records) else f"by group, seed {run.seed}"
     if split != "as published":
-        slices = split_by_group(slices, seed)
+        slices = split_by_group(slices, run.seed)
     checkpoint = out / STATE_FILE
-    settings: dict[str, Any] = {
-        "epochs": epochs,
-        "batch": batch,
-        "lr": lr,
-        "seed": seed,
-        "precision": precision,
-    }
-    trained = yield from fit_slices(
-        slices,
-        model=model,
-        arguments=arguments,
-        device=device,
-        checkpoint=checkpoint,
-        save_every=save_every,
-        resume=resume,
-        **settings,
-    )
+    trained = yield from fit_slices(slices, checkpoint, model=model, arguments=arguments, run=run)
     figures = yield from slice_figures(trained, slices)
-    card = model_card(slices, split, {**settings, "device": trained.device}, arguments or {})
-    return write_model(out / MODEL_FILE, trained.module, {**card, "figures": figures})
+    card = {**model_card(slices, split, run.for_card(), arguments or {}), "figures": figures}
+    return publish(out / MODEL_FILE, trained.module, card, run, checkpoint)
 
 
 def fit_slices(
     slices: SliceSet,
+    checkpoint: Path,
     *,
     model: str = "SliceResNet",
     arguments: Mapping[str, Any] | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    checkpoint: Path | None = None,
-    save_every: int = 10,
-    resume: bool = False,
-    **settings: Any,
+    run: RunSettings = SLICE_RUN,
 ) -> Generator[Progress | Epoch, None, Model]:
     """Train on the part ``train``, and learn from ``val`` what is unlike it."""
-    from napari_vaemed.models.device import choose_device
-    from napari_vaemed.training.fit import fit
-    from napari_vaemed.training.slice_samples import slice_pictures, slice_samples
+    from napari_vaemed.models import SLICE_CLASSIFIERS
+    from napari_vaemed.training.slice_samples import slice_samples
 
     _check_parts(slices)
-    device = choose_device(device)
-    module = cast("SliceResNet", new_classifier(model, arguments or {}, seed))
+    run = on_device(run)
+    fresh = new_model(SLICE_CLASSIFIERS, model, arguments or {}, run.seed)
+    module = cast("SliceResNet", fresh)
     look: dict[str, Any] = {"size": module.size, "lungs_only": module.lungs_only}
     samples = yield from slice_samples(slices, slices.rows("train"), **look)
-    held_out = yield from slice_pictures(slices, slices.rows("val"), **look)
-    state = read_training(checkpoint) if resume and checkpoint and checkpoint.is_file() else None
-    run = fit(module, samples, seed=seed, device=device, resume=state, **settings)
-    if checkpoint:
-        yield from saved(run, checkpoint, save_every)
-    else:
-        yield from run
-    known = picture_features(module, samples.picture.numpy(), device)
-    module.learn_unlikeness(known, samples.label, picture_features(module, held_out, device))
-    return Model(model, module, "", {}, device)
-
-
-def new_classifier(model: str, arguments: Mapping[str, Any], seed: int) -> nn.Module:
-    """An untrained model by the name of its class, its first weights drawn from the seed."""
-    import torch
-
-    from napari_vaemed.models import SLICE_CLASSIFIERS
-
-    classes = {cls.__name__: cls for cls in SLICE_CLASSIFIERS}
-    if model not in classes:
-        raise ValueError(f"The model must be one of {', '.join(classes)}; got {model!r}.")
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return classes[model](**arguments)
+    held_out = yield from slice_samples(slices, slices.rows("val"), **look)
+    judges = held_out if run.patience else None
+    yield from fitted(module, samples, checkpoint, run, held_out=judges)
+    known, unseen = (
+        picture_features(module, s.picture.numpy(), run.device) for s in (samples, held_out)
+    )
+    module.learn_unlikeness(known, samples.label, unseen)
+    return Model(model, module, "", {}, run.device)
 
 
 def slice_figures(model: Model, slices: SliceSet) -> Generator[Progress, None, dict[str, Any]]:
@@ -165,7 +133,7 @@ def slice_figures(model: Model, slices: SliceSet) -> Generator[Progress, None, d
         **part_figures(slices, "test", covid, threshold),
         "validation": part_figures(slices, "val", scores["val"][0], threshold),
         "share_unlike": round(float((unlike > 1).mean()), 4),
-        "published": PUBLISHED,
+        **({"published": PUBLISHED} if slices.finding == COVID else {}),
     }
 
 
@@ -199,19 +167,18 @@ def model_card(
 ) -> dict[str, Any]:
     """What a person must know of the model, without the figures."""
     parts = {part: len(slices.rows(part)) for part in ("train", "val", "test")}
+    covid = slices.finding == COVID
     return {
-        "what": "Axial CT slice, lung window, cut to the lungs: COVID-19 against other.",
+        "what": COVID_SLICE if covid else f"Grey picture: {slices.finding} against other.",
         "use": (
-            "COVID against other, from figures in papers; no diagnostic value. Research only; not "
-            "a medical device."
+            f"{'COVID' if covid else slices.finding} against other"
+            f"{', from figures in papers' if covid else ''}; no diagnostic value. Research only; "
+            "not a medical device."
         ),
         "data": slices.source,
+        "finding": slices.finding,
         "split": {"how": split, **parts, "groups": len(set(slices.groups))},
-        "caution": (
-            "Figures in papers are picked, cropped and drawn on; a part of what separates them is "
-            "how they were published. Where the published split puts slices of one paper on both "
-            "sides, its figures flatter; see those grouped by paper."
-        ),
+        **({"caution": COVID_CAUTION} if covid else {}),
         "training": dict(training),
         "command": " ".join(
             ["vaemed train-slices PATH -o OUT", *_flags({**training, **arguments})]
@@ -234,6 +201,6 @@ def _check_parts(slices: SliceSet) -> None:
         there = set(slices.labels[slices.rows(part)].tolist())
         if there != {0, 1}:
             raise ValueError(
-                f"The part {part} must hold slices of both classes, COVID-19 and other. Check the "
-                "column split, or leave it out to have a split drawn."
+                f"The part {part} must hold slices of both classes, {slices.finding} and other. "
+                "Check the column split, or leave it out to have a split drawn."
             )

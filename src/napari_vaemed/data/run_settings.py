@@ -1,0 +1,87 @@
+"""How to train: what all trainings share."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+OF_FILES = ("resume", "save_every", "wandb")
+"""Settings of what is kept, not of the loop."""
+
+FREE = ("device", "devices", "precision", "compile", *OF_FILES)
+"""Settings that a resumed training may change."""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How to train, whatever is trained.
+
+    Parameters
+    ----------
+    epochs, batch : int
+        Passes over the samples, samples a step.
+    lr : float
+        Highest learning rate.
+    seed : int
+        Of weights, order and variations.
+    patience : int
+        Hold patients out, and stop when their loss has not fallen for so many epochs; 0 learns
+        from all, to the end.
+    device : {"auto", "cpu", "cuda", "cuda:N", "mps"}
+    devices : int
+        How many graphics cards share each batch.
+    precision : {"auto", "bf16", "fp32"}
+    compile : {"auto", "on", "off"}
+        ``torch.compile``; auto: on CUDA, when much time is left.
+    resume : bool
+        Go on from the last saved epoch, if there is one.
+    save_every : int
+        Epochs between checkpoints.
+    wandb : str
+        Project at Weights & Biases to log to as well; empty for none.
+
+    Raises
+    ------
+    ValueError
+        If a count is below 1, or patience below 0.
+    """
+
+    epochs: int
+    batch: int
+    lr: float = 3e-3
+    seed: int = 0
+    patience: int = 0
+    device: str = "auto"
+    devices: int = 1
+    precision: str = "auto"
+    compile: str = "auto"
+    resume: bool = False
+    save_every: int = 1
+    wandb: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "devices", "save_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)}.")
+        if self.patience < 0:
+            raise ValueError(f"patience must be 0 or more; got {self.patience}.")
+
+    def for_fit(self) -> dict[str, Any]:
+        """Arguments of `training.fit.fit`."""
+        return {name: value for name, value in asdict(self).items() if name not in OF_FILES}
+
+    def for_card(self) -> dict[str, Any]:
+        """What the weights depend on, for the model's card."""
+        of_fit = self.for_fit()
+        shown = ("epochs", "batch", "lr", "seed", "precision", "device")
+        return {name: of_fit[name] for name in (*shown, *(["patience"] if self.patience else []))}
+
+
+NODULE_RUN = RunSettings(epochs=125, batch=96)
+SLICE_RUN = RunSettings(epochs=30, batch=16)
+CLICK_RUN = RunSettings(epochs=8, batch=16)
+LUNG_RUN = RunSettings(epochs=2, batch=8)
+"""How the shipped models were trained."""
+
+BENCH_EPOCHS = 66
+"""Passes of each fold model behind the figures of a nodule model."""

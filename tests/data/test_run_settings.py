@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import inspect
+from dataclasses import fields
+
+import pytest
+
+from napari_vaemed.data.run_settings import FREE, NODULE_RUN, RunSettings
+from napari_vaemed.training.fit import fit
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch", "devices", "save_every"])
+def test_a_count_of_nothing_is_refused(name):
+    with pytest.raises(ValueError, match=f"{name} must be at least 1; got 0"):
+        RunSettings(**{"epochs": 1, "batch": 1, name: 0})
+
+
+def test_the_loop_takes_all_settings_that_are_its_own():
+    assert set(NODULE_RUN.for_fit()) <= set(inspect.signature(fit).parameters)
+
+
+def test_what_may_change_on_a_resume_are_settings():
+    assert set(FREE) <= {field.name for field in fields(RunSettings)}
+
+
+def test_the_card_tells_of_patience_only_where_there_was_some():
+    assert "patience" not in NODULE_RUN.for_card()
+    assert RunSettings(epochs=1, batch=1, patience=3).for_card()["patience"] == 3
