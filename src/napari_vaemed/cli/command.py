@@ -7,7 +7,17 @@ import sys
 from collections.abc import Sequence
 
 from napari_vaemed import __version__
-from napari_vaemed.cli import masks, nodules, prior, resampling, slices, training, volumes
+from napari_vaemed.cli import (
+    bench,
+    datasets,
+    masks,
+    nodules,
+    prior,
+    resampling,
+    slices,
+    training,
+    volumes,
+)
 from napari_vaemed.cli.verbs import NOT_A_DEVICE
 
 
@@ -33,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"vaemed {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (volumes, resampling, nodules, prior, slices, masks, training):
+    for group in (volumes, resampling, nodules, prior, slices, masks, training, bench, datasets):
         group.add_verbs(verbs)
     return parser
 

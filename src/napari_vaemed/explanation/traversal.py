@@ -23,7 +23,8 @@ class LatentAxis:
     dim : int
         Its place in the code.
     kl : float
-        Mean KL from the prior over the index, nats: how much it tells.
+        Mean KL from the prior over the index, nats: how much it tells. Of an autoencoder's points
+        half the variance of the codes, which is that KL at a deviation of 1.
     low, high : float
         Ends of the slider: mean of the index ∓ 3 standard deviations of its means.
     name : str
@@ -39,9 +40,10 @@ class LatentAxis:
 
 def latent_axes(index: NoduleIndex) -> tuple[LatentAxis, ...]:
     """Give the informative dimensions, most informative first; dead ones are left out."""
-    kl = index.posterior.kl().mean(axis=0)
-    middle = index.posterior.mean.mean(axis=0)
-    reach = 3.0 * index.posterior.mean.std(axis=0)
+    points = not index.posterior.sd.any()
+    codes = index.posterior.mean
+    kl = 0.5 * codes.var(axis=0) if points else index.posterior.kl().mean(axis=0)
+    middle, reach = codes.mean(axis=0), 3.0 * codes.std(axis=0)
     factors = _factors(index)
     return tuple(
         LatentAxis(
@@ -49,7 +51,7 @@ def latent_axes(index: NoduleIndex) -> tuple[LatentAxis, ...]:
             kl=float(kl[dim]),
             low=float(middle[dim] - reach[dim]),
             high=float(middle[dim] + reach[dim]),
-            name=_name(index.posterior.mean[:, dim], factors),
+            name=_name(codes[:, dim], factors),
         )
         for dim in np.argsort(-kl, kind="stable").tolist()
         if kl[dim] >= DEAD_KL

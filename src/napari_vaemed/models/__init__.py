@@ -3,10 +3,12 @@
 from napari_vaemed.models.classifiers.resnet import SliceResNet
 from napari_vaemed.models.segmenters.click_net import ClickNet
 from napari_vaemed.models.segmenters.lung_net import LungNet
+from napari_vaemed.models.vae.autoencoder import Autoencoder
 from napari_vaemed.models.vae.gaussian import GaussianVAE
+from napari_vaemed.models.vae.supervised import SupervisedEncoder
 
-VAES = (GaussianVAE,)
-"""Every variational autoencoder there is."""
+VAES = (GaussianVAE, Autoencoder, SupervisedEncoder)
+"""Every model that makes a code of a nodule and draws it again, the shipped one's first."""
 
 SLICE_CLASSIFIERS = (SliceResNet,)
 """Every model that scores an axial slice."""

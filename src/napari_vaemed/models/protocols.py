@@ -40,12 +40,13 @@ class Batch:
 
 @runtime_checkable
 class NoduleVAE(Protocol):
-    """A variational autoencoder of nodule patches; also a `torch.nn.Module`.
+    """Makes a code of a nodule patch and draws it again; also a `torch.nn.Module`.
 
     Its constructor takes keyword-only, typed, defaulted arguments that JSON can hold, and keeps
     each under its own name: they are its configuration, its form and its flags.
 
-    ``latent_dims`` is the length d of the code, ``slices`` how many central slices it reads.
+    ``latent_dims`` is the length d of the code, ``slices`` how many central slices it reads. A
+    model whose codes are points has deviations of 0.
     """
 
     latent_dims: int

@@ -1,44 +1,102 @@
-"""How well held-out nodules' neighbours vote, beside a ruler and beside plain pixels."""
+"""Every encoder by every distance on held-out patients, beside rulers on the same folds."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vaemed.data.bench import BenchRow, Codes
+from napari_vaemed.data.interval import Interval
 from napari_vaemed.data.nodule_set import NoduleSet
-from napari_vaemed.data.posterior import Posterior
 from napari_vaemed.data.progress import Progress
-from napari_vaemed.io.checkpoints import Model
-from napari_vaemed.workflow.encode import encode_patches
-from napari_vaemed.workflow.index import click_all
+from napari_vaemed.data.run_settings import BENCH_EPOCHS, NODULE_RUN, RunSettings
+from napari_vaemed.io.bench_report import write_bench
+from napari_vaemed.io.bench_results import read_codes, write_codes
+from napari_vaemed.io.nodules import read_nodule_set
+from napari_vaemed.workflow.bench_cases import SMALL, BenchSet, bench_set
+from napari_vaemed.workflow.bench_codes import Entrant, codes_of, entrants_named, made_by
+from napari_vaemed.workflow.bench_collected import Collected
+from napari_vaemed.workflow.bench_pictures import bench_pictures, table_picture
+from napari_vaemed.workflow.bench_votes import NEIGHBOURS, K
+from napari_vaemed.workflow.fitted import on_device
 
 if TYPE_CHECKING:
     from napari_vaemed.training.fit import Epoch
     from napari_vaemed.training.samples import NoduleSamples
 
-RULERS = ("latent", "log volume", "PCA-32 of pixels")
-K = 20
+BENCH_RUN = replace(NODULE_RUN, epochs=BENCH_EPOCHS)
+"""How a bench trains unless it is told otherwise."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Scored:
-    """Nodules with a clear malignancy score (1–2 or 4–5) as rows of the set."""
+def bench(
+    folder: Path,
+    out: Path,
+    *,
+    models: tuple[str, ...] | None = None,
+    distances: tuple[str, ...] | None = None,
+    seeds: int = 1,
+    folds: int = 5,
+    run: RunSettings = BENCH_RUN,
+) -> Generator[Progress | Epoch, None, tuple[BenchRow, ...]]:
+    """Train, judge and write table and pictures into ``out``; the rows, best first.
 
-    rows: NDArray[np.int_]
-    positive: NDArray[np.bool_]
-    small: NDArray[np.bool_]
+    Seed by seed, each with folds of its own, an encoder is trained on the other folds' patients;
+    held-out nodules are clicked and their nearest known nodules vote. Every fold's codes are kept
+    in ``out/codes`` as soon as they are there and are not made again, so a bench that was stopped
+    goes on. Table and pictures are written anew after each seed.
 
-    @classmethod
-    def of(cls, nodules: NoduleSet) -> _Scored:
-        score = np.array([record.malignancy for record in nodules.records])
-        diameter = np.array([record.diameter_mm for record in nodules.records])
-        rows = np.flatnonzero(score != 3)
-        small = (diameter >= 6) & (diameter <= 10)
-        return cls(rows, score[rows] > 3, small[rows])
+    Parameters
+    ----------
+    models : tuple of str or None
+        Names of `bench_codes.entrants`; the floors always take part.
+    distances : tuple of str or None
+        Names of `distances.DISTANCES`; default all.
+    seeds, folds : int
+        How often with other weights and other folds, and how many folds each time.
+    run : RunSettings
+        Its seed is not heeded.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or ``out`` holds codes that were made by other settings.
+    """
+    run = on_device(run)
+    chosen = entrants_named(models)
+    measures = _distances(distances)
+    codes_folder = out / "codes"
+    codes_folder.mkdir(parents=True, exist_ok=True)
+    data = yield from bench_set((yield from read_nodule_set(folder)), out / "clicks.safetensors")
+    found = Collected(data)
+    rows: tuple[BenchRow, ...] = ()
+    for seed in range(seeds):
+        trainer = _Trainer(data, replace(run, seed=seed))
+        for fold, (known, held_out) in enumerate(data.folds(folds, seed)):
+            found.add_rulers(seed, fold, known, held_out)
+            for number, entrant in enumerate(chosen):
+                doing = f"Seed {seed + 1} of {seeds}, fold {fold + 1}: {entrant.name}"
+                yield Progress(doing, fold * len(chosen) + number, folds * len(chosen))
+                path = codes_folder / f"{entrant.name}-seed{seed}-fold{fold}.safetensors"
+                place = {"nodules": len(data.nodules), "folds": folds, "fold": fold}
+                wanted = {**made_by(entrant, trainer.run), **place}
+                codes = read_codes(path, wanted)
+                if codes is None:
+                    codes = yield from trainer.codes(entrant, known)
+                    write_codes(path, codes, wanted)
+                found.add(entrant.name, codes, seed, fold, known, held_out, measures)
+                if seed == fold == number == 0:
+                    pictured = entrant.name, codes, known, held_out
+        yield Progress("Judging")
+        rows = found.rows()
+        about = {"seeds": seed + 1, "folds": folds, "epochs": run.epochs}
+        pictures = {**bench_pictures(data, *pictured), "table": table_picture(rows)}
+        write_bench(out, rows, _about(data, about), pictures)
+    return rows
 
 
 def knn_bench(
@@ -47,47 +105,41 @@ def knn_bench(
     *,
     model: str = "GaussianVAE",
     arguments: Mapping[str, Any] | None = None,
-    epochs: int = 66,
+    epochs: int = BENCH_EPOCHS,
     folds: int = 5,
     seed: int = 0,
     device: str = "cpu",
     **settings: Any,
 ) -> Generator[Progress | Epoch, None, dict[str, Any]]:
-    """Patient-grouped k-fold AUC of 20-NN votes, malignancy 1–2 against 4–5.
+    """Measure the figures of a model's card: one seed's folds, 2-Wasserstein distance.
 
-    Each fold trains a model on the other patients from nothing; held-out nodules are clicked at
-    their centre and vote with the training nodules nearest by 2-Wasserstein distance. On the same
-    folds stand the neighbours by log volume and by 32 principal components of the patch,
-    and, as scores by themselves, log volume and how much of the nodule's height its crop shows.
+    Beside the latent stand log volume, the mask features, principal components of the patch, and
+    how much of the nodule's height its crop shows, which no encoder must live on.
 
     Returns
     -------
     dict
-        JSON-able: what was measured, and for each ruler the AUC overall and inside 6–10 mm.
+        JSON-able: what was measured, and for each the AUC overall and inside 6–10 mm.
     """
-    from napari_vaemed.training.fit import fit
-    from napari_vaemed.training.folds import patient_folds
-    from napari_vaemed.workflow.train import new_module
+    from napari_vaemed.distances import euclidean, wasserstein2
 
-    patches = (yield from click_all(nodules)).patches
-    scored = _Scored.of(nodules)
-    votes = {name: np.full(len(nodules), np.nan) for name in RULERS}
-    patients = [record.patient for record in nodules.records]
-    for number, (known, held_out) in enumerate(patient_folds(patients, folds=folds, seed=seed)):
-        yield Progress(f"Fold {number + 1} of {folds}", number, folds)
-        module = new_module(model, arguments or {}, seed)
-        module = yield from fit(
-            module, samples.subset(known), epochs=epochs, seed=seed, device=device, **settings
-        )
-        fold_model = Model(model, module, "", {}, device)
-        known, held_out = (np.intersect1d(rows, scored.rows) for rows in (known, held_out))
-        for name, apart in _apart(fold_model, nodules, patches, known, held_out).items():
-            votes[name][held_out] = _vote(apart, nodules, known)
-    votes["log volume itself"] = np.log(nodules.volumes_mm3())
-    votes["crop height itself"] = crop_heights(nodules, within_mm=np.inf)
+    data = yield from bench_set(nodules)
+    found = Collected(data)
+    run = RunSettings(epochs=epochs, seed=seed, device=device, **settings)
+    judged = (Entrant("latent", model, arguments or {}), Entrant("PCA", ""))
+    for fold, (known, held_out) in enumerate(data.folds(folds, seed)):
+        yield Progress(f"Fold {fold + 1} of {folds}", fold, folds)
+        found.add_rulers(seed, fold, known, held_out)
+        for entrant in judged:
+            codes = yield from codes_of(entrant, data, samples, known, run)
+            point = not codes.clicked.sd.any()
+            distance = euclidean if point else wasserstein2
+            found.add(entrant.name, codes, seed, fold, known, held_out, [distance])
     reach = (samples.views.shape[2] - 1) / 2
-    votes["crop height in reach itself"] = crop_heights(nodules, within_mm=reach)
-    return _figures(votes, scored, {"epochs": epochs, "folds": folds, "seed": seed})
+    found.add_score("crop height", seed, crop_heights(nodules, within_mm=np.inf))
+    found.add_score("crop height in reach", seed, crop_heights(nodules, within_mm=reach))
+    about = {"epochs": epochs, "folds": folds, "seed": seed}
+    return _card_figures(found.rows(), data, about)
 
 
 def crop_heights(nodules: NoduleSet, *, within_mm: float) -> NDArray[np.float64]:
@@ -103,65 +155,78 @@ def crop_heights(nodules: NoduleSet, *, within_mm: float) -> NDArray[np.float64]
     return heights
 
 
-def _apart(
-    model: Model,
-    nodules: NoduleSet,
-    patches: NDArray[np.int16],
-    known: NDArray[np.int_],
-    held_out: NDArray[np.int_],
-) -> dict[str, NDArray[np.float64]]:
-    """Distances from held-out rows to known ones by each ruler."""
-    from napari_vaemed.distances import wasserstein2
-
-    latent: tuple[Posterior, Posterior] = (
-        encode_patches(model, patches[held_out]),
-        encode_patches(model, patches[known]),
-    )
-    log_volume = np.log(nodules.volumes_mm3())
-    pixels = _principal_components(patches, known)
-    gaps = np.linalg.norm(pixels[held_out][:, None] - pixels[known][None], axis=2)
-    return {
-        "latent": wasserstein2(*latent),
-        "log volume": np.abs(log_volume[held_out][:, None] - log_volume[known]),
-        "PCA-32 of pixels": gaps,
-    }
-
-
-def _principal_components(patches: NDArray[np.int16], known: NDArray[np.int_]) -> NDArray:
-    from sklearn.decomposition import PCA
-
-    flat = np.clip(patches.reshape(len(patches), -1), -1000, 400).astype(np.float32)
-    pca = PCA(min(32, len(known)), svd_solver="randomized", random_state=0)
-    return pca.fit(flat[known]).transform(flat)
-
-
-def _vote(
-    apart: NDArray[np.float64], nodules: NoduleSet, known: NDArray[np.int_]
-) -> NDArray[np.float64]:
-    from napari_vaemed.training.metrics import knn_score
-
-    positive = np.array([nodules.records[row].malignancy > 3 for row in known])
-    return knn_score(apart, positive, k=K)
-
-
-def _figures(
-    votes: Mapping[str, NDArray[np.float64]], scored: _Scored, about: Mapping[str, Any]
+def _card_figures(
+    rows: Sequence[BenchRow], data: BenchSet, about: Mapping[str, Any]
 ) -> dict[str, Any]:
-    from napari_vaemed.training.metrics import auc
+    def told(found: Interval | None) -> dict[str, Any]:
+        if found is None:
+            return {"value": None}
+        return {"value": round(found.value, 4), "from": round(found.low, 4),
+                "to": round(found.high, 4)}  # fmt: skip
 
-    def area(score: NDArray[np.float64], among: NDArray[np.bool_]) -> float | None:
-        value = auc(scored.positive[among], score[scored.rows][among])
-        return None if np.isnan(value) else round(value, 4)
-
-    everyone = np.ones(len(scored.rows), bool)
-    measured = {
-        name: {"auc": area(score, everyone), "auc_6_to_10_mm": area(score, scored.small)}
-        for name, score in votes.items()
+    figures: dict[str, Any] = {
+        "measure": (
+            f"AUC of {K}-NN votes, malignancy 1–2 against 4–5, patient-grouped folds; with 95 % "
+            "interval over patients"
+        ),
+        **_about(data, about),
     }
+    for row in rows:
+        how = "" if row.distance in (NEIGHBOURS, "2-Wasserstein", "Euclidean") else row.distance
+        name = f"{row.entrant} {how}".strip()
+        area, small = told(row.auc), told(row.auc_small)
+        figures[name] = {
+            "auc": area.pop("value"), **area,
+            "auc_6_to_10_mm": small.pop("value"),
+            **{f"6_to_10_mm_{key}": value for key, value in small.items()},
+        }  # fmt: skip
+    return figures
+
+
+def _about(data: BenchSet, about: Mapping[str, Any]) -> dict[str, Any]:
+    cases = data.cases
+    small = cases.strata[SMALL]
     return {
-        "measure": f"AUC of {K}-NN votes, malignancy 1–2 against 4–5, patient-grouped folds",
-        "n": len(scored.rows),
-        "n_6_to_10_mm": int(scored.small.sum()),
+        "n": len(cases.rows),
+        "malignant": int(cases.positive.sum()),
+        "n_6_to_10_mm": int(small.sum()),
+        "malignant_6_to_10_mm": int(cases.positive[small].sum()),
+        "patients": len(set(cases.patients.tolist())),
         **about,
-        **measured,
     }
+
+
+def _distances(names: tuple[str, ...] | None) -> list[Any]:
+    from napari_vaemed.distances import DISTANCES
+
+    known = {distance.__name__: distance for distance in DISTANCES}
+    wrong = [name for name in names or () if name not in known]
+    if wrong:
+        raise ValueError(f"There is no distance {wrong[0]!r}; there are {', '.join(known)}.")
+    return [known[name] for name in names] if names else list(DISTANCES)
+
+
+@dataclass
+class _Trainer:
+    """Trains one seed's encoders; patches to learn from are cut when the first needs them."""
+
+    data: BenchSet
+    run: RunSettings
+    _samples: dict[int, NoduleSamples] = field(default_factory=dict)
+
+    def codes(self, entrant: Entrant, known: NDArray[np.int_]) -> Generator[Any, None, Codes]:
+        """Codes by an encoder trained on these rows."""
+        samples = None
+        if entrant.model and entrant.trained:
+            samples = yield from self._cut(entrant)
+        return (yield from codes_of(entrant, self.data, samples, known, self.run))
+
+    def _cut(self, entrant: Entrant) -> Generator[Progress, None, NoduleSamples]:
+        from napari_vaemed.training.samples import nodule_samples
+        from napari_vaemed.workflow.train import new_module
+
+        slices = int(new_module(entrant.model, entrant.arguments, 0).slices)  # type: ignore[arg-type]
+        if slices not in self._samples:
+            made = yield from nodule_samples(self.data.nodules, slices=slices, seed=self.run.seed)
+            self._samples[slices] = made
+        return self._samples[slices]

@@ -1,64 +1,59 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
-from torch.distributions import Normal, kl_divergence
 
-from napari_vaemed.models.vae.gaussian import (
-    free_kl,
-    kinship_loss,
-    mask_loss,
-    soft_scores,
-    tempered_likelihood,
-    view_loss,
-)
+from napari_vaemed.models.protocols import Batch
+from napari_vaemed.models.vae.gaussian import GaussianVAE
+
+SMALL = {"latent_dims": 12, "encoder_width": 8, "decoder_width": 8}
 
 
-def test_kl_agrees_with_torch_distributions():
-    mean, sd = torch.randn(6, 4), torch.rand(6, 4) + 0.1
-    expected = kl_divergence(Normal(mean, sd), Normal(0.0, 1.0)).mean(0).sum()
-    torch.testing.assert_close(free_kl(mean, sd, 0.0), expected)
+@pytest.fixture(scope="module")
+def batch() -> Batch:
+    generator = torch.Generator().manual_seed(0)
+    picture = torch.rand(4, 1, 32, 32, 32, generator=generator)
+    measured = torch.zeros_like(picture, dtype=torch.bool)
+    measured[:, :, 8:16] = True
+    ratings = torch.tensor([[1.0], [2.0], [4.0], [5.0]]).repeat(1, 9)
+    return Batch(
+        picture, picture, picture, measured, picture > 0.9, ratings, torch.tensor([4.0, 5, 6, 7])
+    )
 
 
-def test_a_dimension_at_the_prior_costs_the_free_nats_only():
-    assert float(free_kl(torch.zeros(5, 3), torch.ones(5, 3), 0.05)) == pytest.approx(0.15)
+def _losses(batch: Batch, progress: float = 1.0, **arguments) -> dict[str, float]:
+    torch.manual_seed(0)
+    module = GaussianVAE(**SMALL, **arguments)
+    with torch.no_grad():
+        terms = module.losses(batch, progress=progress, generator=torch.Generator().manual_seed(0))
+    return {name: value.item() for name, value in terms.items()}
 
 
-def test_voxels_that_were_not_measured_do_not_count():
-    target = torch.rand(2, 1, 32, 32, 32)
-    measured = torch.zeros_like(target, dtype=torch.bool)
-    measured[:, :, 10:20] = True
-    guess = torch.where(measured, target + 0.1, target + 5.0)
-    value = tempered_likelihood(guess, target, measured)
-    assert float(value) == pytest.approx(0.5 * np.log(0.01), rel=1e-3)
+def test_the_sigma_likelihood_counts_every_measured_voxel(batch):
+    tempered, sigma = _losses(batch, pixel_weight=1.0), _losses(batch, likelihood="sigma")
+    assert sigma["pixels"] == pytest.approx(8 * 32 * 32 * tempered["pixels"], rel=1e-5)
 
 
-def test_a_right_mask_costs_nothing_and_an_empty_one_much():
-    mask = torch.zeros(1, 1, 32, 32, 32, dtype=torch.bool)
-    mask[..., 10:20, 10:20, 10:20] = True
-    assert float(mask_loss(torch.where(mask, 30.0, -30.0), mask)) == pytest.approx(0.0, abs=1e-4)
-    assert float(mask_loss(torch.full(mask.shape, -30.0), mask)) > 0.99
+def test_the_kl_term_grows_over_the_warm_up(batch):
+    early, late = (_losses(batch, at, warm_up=0.5, beta=2.0)["kl"] for at in (0.1, 0.9))
+    assert early == pytest.approx(0.2 * late, rel=1e-5)
+    assert _losses(batch, 0.1, warm_up=0.0, beta=2.0)["kl"] == pytest.approx(late, rel=1e-5)
 
 
-def test_a_score_is_a_distribution_around_itself():
-    soft = soft_scores(torch.tensor([1.0, 3.0, 5.0]))
-    torch.testing.assert_close(soft.sum(1), torch.ones(3))
-    assert soft.argmax(1).tolist() == [0, 2, 4]
-    torch.testing.assert_close(soft[1], soft[1].flip(0))
+def test_a_capacity_pulls_the_kl_towards_itself(batch):
+    free = _losses(batch)["kl"]
+    assert _losses(batch, capacity=50.0)["kl"] == pytest.approx(50.0 - free, rel=1e-5)
 
 
-def test_views_of_one_nodule_are_drawn_together():
-    places = torch.tensor([[0.0], [10.0], [20.0]])
-    right = torch.cdist(places.repeat(2, 1), places.repeat(2, 1)).square()
-    wrong = torch.cdist(torch.cat([places, places.roll(1, 0)]), places.repeat(2, 1)).square()
-    assert float(view_loss(right)) < 1e-6
-    assert float(view_loss(wrong)) > 1.0
+def test_attributes_have_a_term_only_when_asked_for(batch):
+    assert "attributes" not in _losses(batch)
+    assert _losses(batch, attribute_weight=2.0)["attributes"] == pytest.approx(
+        2 * _losses(batch, attribute_weight=1.0)["attributes"]
+    )
 
 
-def test_kinship_asks_neighbours_of_like_score_and_never_itself():
-    score = torch.tensor([1.0, 1.0, 5.0, 5.0])
-    kin = torch.tensor([[0.0], [0.1], [30.0], [30.1]]).repeat(2, 1)
-    mixed = torch.tensor([[0.0], [30.0], [0.1], [30.1]]).repeat(2, 1)
-    near, far = (kinship_loss(torch.cdist(p, p).square(), score) for p in (kin, mixed))
-    assert float(near) < float(far) - 1.0
+def test_arguments_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="at least; got 4"):
+        GaussianVAE(latent_dims=4, attribute_weight=1.0)
+    with pytest.raises(ValueError, match="tempered or sigma; got 'flat'"):
+        GaussianVAE(likelihood="flat")
