@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 
 import pytest
 
@@ -88,3 +89,24 @@ def test_without_answers_the_questions_are_told(capsys, at_a_nodule):
 def test_a_wrong_answer_gives_one_line_and_exit_code_2(capsys, at_a_nodule, wrong):
     assert main([str(a) for a in [*at_a_nodule, "--answer", wrong]]) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_suggestions_say_that_nobody_checked_them_and_what_was_measured(
+    capsys, small_phantom, small_phantom_file, tmp_path
+):
+    path = tmp_path / "suggestions.csv"
+    told = run_json(capsys, "suggest", small_phantom_file, "--json", "--csv", path)
+    rows = told["suggestions"]
+    assert rows
+    assert not any(row["checked"] for row in rows)
+    assert min(row["score"] for row in rows) >= told["least_score"] - 0.001
+    gaps = [
+        math.dist(rows[0]["centre_mm"], planted.centre_mm) - planted.diameter_mm / 2
+        for planted in small_phantom.planted
+    ]
+    assert min(gaps) < 1
+    assert {each["on"] for each in told["measured"]} == {"crops", "patients", "phantoms"}
+    with path.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == len(rows)
+    assert float(lines[0]["centre_mm_x"]) == rows[0]["centre_mm"][0]

@@ -1,4 +1,4 @@
-"""Commands about one nodule: nodule, neighbours."""
+"""Commands about nodules: suggest, nodule, neighbours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,16 @@ from napari_vaemed.data.guideline import Context
 
 
 def add_verbs(verbs: Any) -> None:
-    """Add nodule and neighbours."""
+    """Add suggest, nodule and neighbours."""
+    suggest = add_ct_verb(
+        verbs, "suggest", _suggest, "Suggest nodules, unchecked: places that look like some."
+    )
+    suggest.add_argument(
+        "--score", type=float, help="least score of what is suggested; by default the window's"
+    )
+    suggest.add_argument("--csv", type=Path, help="write one line a suggestion here")
+    suggest.add_argument("--json", action="store_true", help="print JSON")
+
     nodule = add_ct_verb(
         verbs,
         "nodule",
@@ -59,6 +68,29 @@ def _add_point(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--model", type=Path, help="model instead of the shipped one")
     verb.add_argument("--index", type=Path, help="index instead of the shipped one")
     verb.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _suggest(options: argparse.Namespace) -> None:
+    from napari_vaemed.io.reports import write_measurements_csv
+    from napari_vaemed.workflow.suggest import figure_values, suggest_on, suggestion_values
+
+    volume, found, least = run(suggest_on(options.path, options.score))
+    rows, figures = suggestion_values(found), figure_values(least)
+    if options.csv:
+        write_measurements_csv(options.csv, rows)
+    if options.json:
+        print_json({"suggestions": rows, "least_score": round(least, 4), "measured": figures,
+                    "notes": list(volume.notes), "warning": NOT_A_DEVICE})  # fmt: skip
+        return
+    print(f"{'suggestion':<12}{'score':>6}{'mm':>6}{'slice':>7}  centre, mm (LPS)")
+    for row in rows:
+        centre = ", ".join(map(str, row["centre_mm"]))
+        print(f"{row['suggestion']:<12}{row['score']:>6.1f}{row['diameter_mm']:>6.1f}"
+              f"{row['slice']:>7}  {centre}")  # fmt: skip
+    print(f"{len(rows)} suggestions with a score from {least:.1f}, none of them checked.")
+    for each in figures:
+        print(f"measured from {each['score']:.1f}: {each['said']}")
+    print(NOT_A_DEVICE)
 
 
 def _expert(options: argparse.Namespace) -> Any:

@@ -31,5 +31,10 @@ def shipped_lung_net_path() -> Path:
     return _shipped("lung_net.safetensors")
 
 
+def shipped_suggestion_figures_path() -> Path:
+    """Where it is written how often suggestions are right."""
+    return _shipped("suggestions.json")
+
+
 def _shipped(name: str) -> Path:
     return Path(str(files("napari_vaemed"))) / "weights" / name

@@ -156,6 +156,14 @@ class FindingList(QObject):
             return None
         return self._start(case, task)
 
+    def take_place(self, voxel: Any) -> Job | None:
+        """Make a finding of the nodule at a voxel (z, y, x), as if it were clicked."""
+        case = self._session.case
+        if case is None:
+            return None
+        task = partial(finding_work.take_points, case.volume, [voxel], case.lungs)
+        return self._start(case, task)
+
     def take_caliper(self) -> Job | None:
         """Make the chosen caliper, or the last one, a finding with its diameters."""
         case = self._session.case

@@ -76,15 +76,15 @@ class Findings(QObject):
             self._steps.take(partial(self._hint, case, case.selected, (inside, outside, box)))
 
     def select(self, label: int | None) -> None:
-        """Speak of another finding, and go to its slice."""
+        """Speak of another finding, and go to the slice its diameters were measured on."""
         session, case = self._session, self._session.case
         if case is None:
             return
         case.selected = label
         if case.finding is not None:
             measured = case.finding.marked.measurement
-            centre = case.world(case.volume.to_voxel(measured.centre_mm))
-            session.viewer.dims.set_point(range(3), tuple(centre))
+            _, y, x = case.volume.to_voxel(measured.centre_mm)
+            session.viewer.dims.set_point(range(3), tuple(case.world((measured.slice_index, y, x))))
         session.findings_changed.emit()
         session.answers.describe_selected()
 

@@ -22,7 +22,6 @@ from napari_vaemed.io.checkpoints import Model
 from napari_vaemed.io.ct import read_ct
 from napari_vaemed.preprocessing.clahe import clahe
 from napari_vaemed.retrieval.neighbours import Neighbour
-from napari_vaemed.segmentation.candidates import most_nodule_like
 from napari_vaemed.segmentation.lungs import NoLungs, lung_ml, segment_lungs
 from napari_vaemed.segmentation.nodules import NoNodule
 from napari_vaemed.workflow.classify import Classified, classify, slice_values, subject_values
@@ -35,6 +34,7 @@ from napari_vaemed.workflow.examine import (
     shipped_expert,
 )
 from napari_vaemed.workflow.measured import error_bars, guidance_values, measured_values
+from napari_vaemed.workflow.suggest import suggest
 
 STEPS = ("read", "lungs", "clahe", "nodule", "error_bars", "encode", "neighbours", "classify")
 
@@ -92,14 +92,14 @@ def voxel_at(volume: Volume, world: tuple[float, float, float]) -> tuple[float, 
 def where_to_click(
     path: Path | None, volume: Volume, lungs: NDArray[np.uint8]
 ) -> Work[tuple[float, float, float] | None]:
-    """First annotation beside a scan, else its most nodule-like spot, as a voxel (z, y, x)."""
+    """First annotation beside a scan, else the surest suggestion, as a voxel (z, y, x)."""
     for centre in annotations_beside(path, volume) if path else ():
         voxel = volume.to_voxel(centre)
         if volume.contains(voxel):
             z, y, x = (float(v) for v in voxel)
             return z, y, x
-    spots = yield from most_nodule_like(volume, lungs)
-    return spots[0] if spots else None
+    found = yield from suggest(volume, lungs)
+    return found[0].voxel if found else None
 
 
 def prepare(found: Examination, *, enhance: bool) -> Work[None]:

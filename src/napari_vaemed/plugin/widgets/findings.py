@@ -16,6 +16,7 @@ from napari_vaemed.plugin.parts.named_table import NamedTable
 from napari_vaemed.plugin.parts.panel import Panel, beside, button, label
 from napari_vaemed.plugin.prior_fold import PriorFold
 from napari_vaemed.plugin.session import session_of
+from napari_vaemed.plugin.suggestions_fold import SuggestionsFold
 
 EXPLAINED = (
     "Mean: of longest and perpendicular diameter. Vol.: voxels at the border count in part. "
@@ -38,10 +39,13 @@ class FindingsWidget(Panel):
         self._build_table()
         self._build_buttons()
         self.prior = PriorFold(self.session)
+        self.suggestions = SuggestionsFold(self.session)
+        self.add(self.suggestions)
         self.add(self.prior)
         self.body.addStretch(1)
         Wiring(self, self.session, "findings")
         self.list.changed.connect(self._on_changed)
+        self.session.suggestions.changed.connect(self.suggestions.tell)
         self.session.case_changed.connect(self._on_changed)
         self.session.tool.toggled.connect(self.tool_button.setChecked)
         self.list.sit_down()
