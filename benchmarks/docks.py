@@ -26,6 +26,7 @@ from napari_vaemed.plugin.widgets.latent import LatentWidget
 from napari_vaemed.plugin.widgets.lungs import LungsWidget
 from napari_vaemed.plugin.widgets.neighbours import NeighboursWidget
 from napari_vaemed.plugin.widgets.nodule import NoduleWidget
+from napari_vaemed.plugin.widgets.train import TrainWidget
 
 TIMES = 7
 
@@ -48,6 +49,7 @@ def main() -> None:
         LatentWidget,
         ClassifyWidget,
         EnhanceWidget,
+        TrainWidget,
     )
     for widget in docks:
         took = opened(viewer, widget)

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from napari_vaemed.data.nodule import ATTRIBUTES
 from napari_vaemed.data.progress import finish
-from napari_vaemed.io.nodules import read_nodule_set
+from napari_vaemed.io.nodules import LIDC_SOURCE, read_nodule_scores, read_nodule_set
 
 
 def _write(path: Path, array: np.ndarray, flipped: bool) -> None:
@@ -89,3 +89,29 @@ def test_a_missing_crop_is_named(folder):
     (folder / "image" / "P-0002_R_2.nii.gz").unlink()
     with pytest.raises(FileNotFoundError, match="P-0002_R_2"):
         finish(read_nodule_set(folder))
+
+
+def test_scores_are_read_from_the_table_alone(folder):
+    score = ATTRIBUTES.index("malignancy") % 5 + 1
+    for crop in (folder / "image").iterdir():
+        crop.write_bytes(b"not looked into")
+    assert read_nodule_scores(folder) == (("P-0001", score), ("P-0002", score))
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "message"),
+    [
+        ("Malignancy_value", "Malignancy", "lacks the columns Malignancy_value"),
+        (f",{ATTRIBUTES.index('malignancy') % 5 + 1}\n", ",?\n", "P-0001_R_1 must be a number"),
+        ("P-0002,", "P-0003,", "P-0003_R_2"),
+    ],
+)
+def test_a_table_that_cannot_be_learned_from_is_told_in_words(folder, was, now, message):
+    table = folder / "nodules.csv"
+    table.write_text(table.read_text().replace(was, now))
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        read_nodule_scores(folder)
+
+
+def test_only_nodules_of_lidc_idri_are_said_to_be_so(folder):
+    assert finish(read_nodule_set(folder)).source != LIDC_SOURCE

@@ -6,14 +6,11 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
 import torch
 
-from napari_vaemed.data.nodule import ATTRIBUTES
 from napari_vaemed.data.progress import Progress, finish
 from napari_vaemed.data.run_settings import RunSettings
 from napari_vaemed.io.checkpoints import read_model
@@ -26,26 +23,6 @@ SMALL = {"latent_dims": 4, "encoder_width": 8, "decoder_width": 8}
 RUN = RunSettings(epochs=3, batch=5, device="cpu", seed=2)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """Ten patients, one ball in lung each, 6 to 15 mm; the larger, the worse."""
-    folder = tmp_path_factory.mktemp("nodules")
-    lines = ["patient_id,nodule_id,seriesuid,coordX,coordY,coordZ,diameter_mm,"]
-    lines[0] += ",".join(name.title().replace("_", "") + "_value" for name in ATTRIBUTES)
-    at = np.moveaxis(np.indices((24, 44, 44)), 0, -1) - (11.5, 21.5, 21.5)
-    for number, diameter in enumerate(range(6, 16)):
-        mask = np.linalg.norm(at * (1.0, 0.7, 0.7), axis=-1) <= diameter / 2
-        for kind, array in (("image", np.where(mask, 30, -850)), ("mask", mask)):
-            image = sitk.GetImageFromArray(array.astype(np.int16 if kind == "image" else np.uint8))
-            image.SetSpacing((0.7, 0.7, 1.0))
-            (folder / kind).mkdir(exist_ok=True)
-            sitk.WriteImage(image, str(folder / kind / f"P{number}_R_1.nii.gz"))
-        scores = ",".join(["1" if number < 5 else "5"] * len(ATTRIBUTES))
-        lines.append(f"P{number},1,1.2.{number},15.05,15.05,11.5,{diameter},{scores}")
-    (folder / "nodules.csv").write_text("\n".join(lines) + "\n")
-    return folder
-
-
 def _train(folder, out, run, bench_epochs=0):
     return train(folder, out, arguments=SMALL, run=run, bench_epochs=bench_epochs)
 
@@ -55,8 +32,8 @@ def _run(work) -> tuple[object, list]:
     return finish(work, seen.append), seen
 
 
-def test_training_reports_its_epochs_and_writes_a_model_with_its_card(folder, tmp_path):
-    model, seen = _run(_train(folder, tmp_path, replace(RUN, epochs=2), bench_epochs=1))
+def test_training_reports_its_epochs_and_writes_a_model_with_its_card(nodule_folder, tmp_path):
+    model, seen = _run(_train(nodule_folder, tmp_path, replace(RUN, epochs=2), bench_epochs=1))
     epochs = [step for step in seen if isinstance(step, Epoch) and step.total == 2]
     assert [epoch.number for epoch in epochs] == [1, 2]
     assert any(isinstance(step, Progress) for step in seen)
@@ -72,14 +49,14 @@ def test_training_reports_its_epochs_and_writes_a_model_with_its_card(folder, tm
     assert "Research only" in read.card["use"]
 
 
-def test_a_stopped_training_goes_on_to_the_same_weights(folder, tmp_path):
-    whole, _ = _run(_train(folder, tmp_path / "a", RUN))
-    stopped = _train(folder, tmp_path / "b", RUN)
+def test_a_stopped_training_goes_on_to_the_same_weights(nodule_folder, tmp_path):
+    whole, _ = _run(_train(nodule_folder, tmp_path / "a", RUN))
+    stopped = _train(nodule_folder, tmp_path / "b", RUN)
     for step in stopped:
         if isinstance(step, Epoch) and step.number == 2:
             break
     stopped.close()
-    resumed = _train(folder, tmp_path / "b", replace(RUN, resume=True))
+    resumed = _train(nodule_folder, tmp_path / "b", replace(RUN, resume=True))
     model, seen = _run(resumed)
     assert [step.number for step in seen if isinstance(step, Epoch)] == [3]
     assert model.sha256 == whole.sha256
@@ -98,10 +75,10 @@ finish(work, lambda step: print(getattr(step, "number", 0), flush=True))
 """
 
 
-def test_a_training_killed_at_any_moment_goes_on_to_the_same_weights(folder, tmp_path):
+def test_a_training_killed_at_any_moment_goes_on_to_the_same_weights(nodule_folder, tmp_path):
     """The process is killed outright, 0.1 to 1 s after its second epoch; then it is resumed."""
     script = KILLED.format(arguments=SMALL)
-    command = [sys.executable, "-c", script, str(folder), str(tmp_path / "b")]
+    command = [sys.executable, "-c", script, str(nodule_folder), str(tmp_path / "b")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         while process.stdout.readline() != "2\n":
             assert process.poll() is None
@@ -113,7 +90,7 @@ def test_a_training_killed_at_any_moment_goes_on_to_the_same_weights(folder, tmp
     # an unbroken run of as many epochs as were done, and three more, then both are compared
     states = []
     for name, how in (("a", replace(run, resume=False)), ("b", run)):
-        work = _train(folder, tmp_path / name, how)
+        work = _train(nodule_folder, tmp_path / name, how)
         numbers = []
         for step in work:
             if isinstance(step, Epoch):
@@ -127,14 +104,14 @@ def test_a_training_killed_at_any_moment_goes_on_to_the_same_weights(folder, tmp
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
-def test_an_unknown_model_is_refused_in_words(folder, tmp_path):
+def test_an_unknown_model_is_refused_in_words(nodule_folder, tmp_path):
     with pytest.raises(ValueError, match="must be one of GaussianVAE"):
-        finish(train(folder, tmp_path, model="Transformer"))
+        finish(train(nodule_folder, tmp_path, model="Transformer"))
 
 
-def test_an_index_holds_a_posterior_of_every_nodule(folder, tmp_path):
-    model, _ = _run(_train(folder, tmp_path, replace(RUN, epochs=1)))
-    nodules = finish(read_nodule_set(folder))
+def test_an_index_holds_a_posterior_of_every_nodule(nodule_folder, tmp_path):
+    model, _ = _run(_train(nodule_folder, tmp_path, replace(RUN, epochs=1)))
+    nodules = finish(read_nodule_set(nodule_folder))
     index = finish(build_index(model, nodules))
     assert [record.id for record in index.records] == [record.id for record in nodules.records]
     sphere = [np.pi / 6 * record.diameter_mm**3 for record in nodules.records]

@@ -20,6 +20,7 @@ LIDC_SOURCE = (
     "LIDC-IDRI (Armato et al., The Cancer Imaging Archive, doi 10.7937/K9/TCIA.2015.LO9QL9SX, "
     "CC BY 3.0); crops from PabloLION/ct-slicing"
 )
+OWN_SOURCE = "a folder of the user's own nodules"
 
 COLUMNS = {name: name.title().replace("_", "") + "_value" for name in ATTRIBUTES}
 """Column of the table that holds an attribute's number, by attribute."""
@@ -55,7 +56,9 @@ def read_nodule_set(folder: Path) -> Work[NoduleSet]:
         majorities.append(majority)
         if number % 25 == 0:
             yield Progress("Reading nodules", number, len(table))
-    return NoduleSet(tuple(records), tuple(volumes), tuple(masks), tuple(majorities), LIDC_SOURCE)
+    lidc = all(record.patient.startswith("LIDC-IDRI") for record in records)
+    source = LIDC_SOURCE if lidc else OWN_SOURCE
+    return NoduleSet(tuple(records), tuple(volumes), tuple(masks), tuple(majorities), source)
 
 
 def read_nodule_scores(folder: Path) -> tuple[tuple[str, float], ...]:

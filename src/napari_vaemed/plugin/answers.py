@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.plugin import expert as experts
 from napari_vaemed.plugin import twins
+from napari_vaemed.plugin.expert import OwnModel
 from napari_vaemed.plugin.jobs import Failure, Job
 from napari_vaemed.plugin.preferences import Preferences, preferences
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from napari_vaemed.workflow.examine import Described, Expert, LatentAxis
 
 LANE = "model"
+
+Wanted = tuple[str, OwnModel | None]
+"""Device and model."""
 
 
 class Answers(QObject):
@@ -42,7 +46,8 @@ class Answers(QObject):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = session
-        self._loaded: tuple[str, Expert] | None = None
+        self.own: OwnModel | None = None
+        self._loaded: tuple[Wanted, Expert] | None = None
         self._decoding: Job | None = None
         self._next_latents: NDArray[np.float32] | None = None
         session.case_changed.connect(self._on_case_changed)
@@ -50,22 +55,36 @@ class Answers(QObject):
     @property
     def expert(self) -> Expert | None:
         """The model and its index, once loaded."""
-        return self._loaded[1] if self._loaded else None
+        loaded = self._loaded
+        return loaded[1] if loaded and loaded[0][1] == self.own else None
 
     def use(self, expert: Expert, device: str | None = None) -> None:
         """Answer with this model from now on."""
-        self._loaded = (device or preferences().device, expert)
+        self._loaded = ((device or preferences().device, self.own), expert)
         self.expert_changed.emit()
+
+    def switch(self, own: OwnModel | None) -> Job:
+        """Answer with the user's own model from now on, None: with the shipped one.
+
+        What another model had said is forgotten.
+        """
+        self.own, self._loaded = own, None
+        for channel in ("expert", "describe", "decode", "traverse"):
+            self._session.jobs.cancel_channel(channel)
+        for case in self._session.cases.values():
+            case.described.clear()
+            case.pictures.clear()
+        self._session.patches.clear()
+        self._session.findings_changed.emit()
+        self.expert_changed.emit()
+        job = self._load_behind()
+        job.returned.connect(lambda _: self.describe_selected())
+        return job
 
     def warm_up(self) -> None:
         """Load the model behind, unless it is there."""
         if self.expert is None and not self._session.jobs.has("expert"):
-            job = self._session.jobs.start(
-                lambda: self._load(preferences()), title="Loading the nodule model",
-                channel="expert", lane=LANE,
-            )  # fmt: skip
-            job.returned.connect(lambda _: self.expert_changed.emit())
-            job.failed.connect(self._on_no_expert)
+            self._load_behind()
 
     def describe_selected(self) -> None:
         """Ask what the selected finding is like, unless it is known."""
@@ -110,6 +129,15 @@ class Answers(QObject):
         job.returned.connect(partial(self._on_traversed, case, case.finding, axis))
         job.failed.connect(partial(self._session.fail, "latent", "No traversal"))
 
+    def _load_behind(self) -> Job:
+        job = self._session.jobs.start(
+            lambda: self._load(preferences()), title="Loading the nodule model",
+            channel="expert", lane=LANE,
+        )  # fmt: skip
+        job.returned.connect(lambda _: self.expert_changed.emit())
+        job.failed.connect(self._on_no_expert)
+        return job
+
     def _decode_next(self) -> None:
         latents, self._next_latents = self._next_latents, None
         case, expert = self._session.case, self.expert
@@ -141,9 +169,10 @@ class Answers(QObject):
         self._next_latents = None  # it was about the CT before
 
     def _load(self, wish: Preferences) -> Work[Expert]:
-        if self._loaded is None or self._loaded[0] != wish.device:
-            expert = yield from experts.load_expert(wish.device)
-            self._loaded = (wish.device, expert)  # this thread alone loads, so none is lost
+        wanted = (wish.device, self.own)
+        if self._loaded is None or self._loaded[0] != wanted:
+            expert = yield from experts.load_expert(*wanted)
+            self._loaded = (wanted, expert)  # this thread alone loads, so none is lost
         return self._loaded[1]
 
     def _describe(self, case: Case, finding: Finding) -> Work[tuple[Described, twins.Pictures]]:
@@ -152,7 +181,8 @@ class Answers(QObject):
         yield Progress("Comparing with known nodules")
         said = experts.examine().describe(expert, case.volume, finding.marked, wish.neighbours)
         yield Progress("Drawing its twins")
-        return said, twins.pictures(said, case.volume, finding.marked, wish.lidc_folder)
+        folder = wish.lidc_folder if self.own is None else self.own.nodules
+        return said, twins.pictures(said, case.volume, finding.marked, folder)
 
     def _on_described(self, case: Case, finding: Finding, answer: Any) -> None:
         said, pictures = answer

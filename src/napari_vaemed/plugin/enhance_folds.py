@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QSpinBox, QWidget
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QSpinBox
 
-from napari_vaemed.plugin.parts.fold import Fold
+from napari_vaemed.plugin.parts.fold import LateFold
 from napari_vaemed.plugin.parts.panel import beside, button, label
 from napari_vaemed.preprocessing.geometry import Lattice, isotropic, with_slices
 from napari_vaemed.preprocessing.intensity import WINDOWS
@@ -35,38 +35,6 @@ MASKS_BY = {
     "by the nearest voxel": "nearest",
     "left out": "",
 }
-
-
-class LateFold(Fold):
-    """A fold whose inside is made when it is first opened."""
-
-    def __init__(self, session: Session, title: str, tooltip: str) -> None:
-        super().__init__(title, tooltip)
-        self._session = session
-        self._built = False
-        self.head.toggled.connect(self._on_opened)
-
-    def tell(self) -> None:
-        """Follow the session, once there is an inside."""
-        if self._built:
-            self._tell()
-
-    def _build(self) -> None:
-        raise NotImplementedError
-
-    def _tell(self) -> None:
-        raise NotImplementedError
-
-    def _on_opened(self, on: bool) -> None:
-        if on and not self._built:
-            self._build()
-            self._built = True
-            self.tell()
-
-    def _row(self, text: str, widget: QWidget) -> None:
-        row = beside(label(text, "quiet"), widget)
-        row.setStretch(1, 1)
-        self.body.addLayout(row)
 
 
 class HistogramFold(LateFold):

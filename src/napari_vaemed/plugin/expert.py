@@ -6,6 +6,7 @@ import ctypes
 import importlib
 import os
 import sys
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,23 @@ from napari_vaemed.data.progress import Progress, Work
 if TYPE_CHECKING:
     from napari_vaemed.io.checkpoints import Model
     from napari_vaemed.workflow.examine import Expert
+
+
+@dataclass(frozen=True)
+class OwnModel:
+    """A model of the user's own.
+
+    Parameters
+    ----------
+    model, index : Path
+        Its .safetensors file, and that of the index made with it.
+    nodules : Path or None
+        Folder of the crops in the index, where it is known.
+    """
+
+    model: Path
+    index: Path
+    nodules: Path | None = None
 
 
 class NoExpert(ImportError):
@@ -38,13 +56,25 @@ def classify() -> ModuleType:
     return _workflow("classify")
 
 
-def load_expert(device: str) -> Work[Expert]:
-    """Read the shipped model and its index, and warm the decoder up.
+def own_model() -> ModuleType:
+    """The module `napari_vaemed.workflow.own_model`; as `examine`."""
+    return _workflow("own_model")
+
+
+def train() -> ModuleType:
+    """The module `napari_vaemed.workflow.train`; as `examine`."""
+    return _workflow("train")
+
+
+def load_expert(device: str, own: OwnModel | None = None) -> Work[Expert]:
+    """Read a model and its index, and warm the decoder up.
 
     Parameters
     ----------
     device : str
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
+    own : OwnModel or None
+        The model to read instead of the shipped one.
     """
     yield Progress("Starting PyTorch", 0, 3)
     workflow = examine()
@@ -52,7 +82,8 @@ def load_expert(device: str) -> Work[Expert]:
     # threads take 200 ms to decode it, one takes 9.
     sys.modules["torch"].set_num_threads(1)
     yield Progress("Reading the nodule model", 1, 3)
-    expert: Expert = workflow.load_expert(device)
+    files = () if own is None else (own.model, own.index)
+    expert: Expert = workflow.load_expert(device, *files)
     yield Progress("Warming up", 2, 3)
     workflow.decode(expert, expert.index.posterior.mean[:1])
     return expert

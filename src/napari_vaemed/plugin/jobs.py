@@ -131,6 +131,11 @@ class Jobs(QObject):
         return tuple(self._jobs.values())
 
     @property
+    def closed(self) -> bool:
+        """Whether the window is gone: nothing can be started any more."""
+        return self._closed
+
+    @property
     def shown(self) -> Job | None:
         """The newest job under way, else waiting, that is worth a progress bar."""
         loud = [job for job in self._jobs.values() if not job.quiet]

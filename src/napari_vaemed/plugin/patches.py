@@ -73,6 +73,13 @@ class Patches(QObject):
         """Take the strip out of sight."""
         self._hide(TRAVERSAL)
 
+    def clear(self) -> None:
+        """Remove all that a model has made: another one answers from now on."""
+        for case in self._session.cases.values():
+            for what in list(case.made):
+                if what.startswith((TWIN, DECODED, DIFFERENCE, TRAVERSAL)):
+                    self._session.drop_made(case, what)
+
     def look_at(self, case: Case, finding: Finding) -> None:
         """Turn the camera to a finding."""
         viewer = self._session.viewer

@@ -17,11 +17,13 @@ from napari_vaemed.plugin.caliper_leftovers import CaliperLeftovers
 from napari_vaemed.plugin.calipers import Calipers
 from napari_vaemed.plugin.cases import MADE, Case
 from napari_vaemed.plugin.corner import CornerText
+from napari_vaemed.plugin.diameters import Diameters
 from napari_vaemed.plugin.dropping import Dropping
 from napari_vaemed.plugin.enhance import Enhance
 from napari_vaemed.plugin.finding_keeper import FindingKeeper
 from napari_vaemed.plugin.finding_list import FindingList
 from napari_vaemed.plugin.findings import Findings
+from napari_vaemed.plugin.frames import Frames
 from napari_vaemed.plugin.jobs import Failure, Job, Jobs
 from napari_vaemed.plugin.keys import bind_keys
 from napari_vaemed.plugin.layers import NeedsSpacing, layer_to_volume
@@ -36,7 +38,9 @@ from napari_vaemed.plugin.scrolling import Scrolling
 from napari_vaemed.plugin.slab import Slab
 from napari_vaemed.plugin.slice_view import SliceView
 from napari_vaemed.plugin.slices import Slices
+from napari_vaemed.plugin.suggestions import Suggestions
 from napari_vaemed.plugin.tools import NoduleTool
+from napari_vaemed.plugin.train import Training
 from napari_vaemed.plugin.views import Views
 from napari_vaemed.plugin.where import Where
 from napari_vaemed.plugin.windowing import HU_RANGE, Windowing
@@ -91,6 +95,7 @@ class Session(QObject):
         for layer in [*viewer.layers, viewer.layers.selection.active]:
             self.follow(layer)
         self.redrawing = Redrawing(self)
+        self.frames = Frames(self)
         self.patches = Patches(self)
         self.three_views = ThreeViews(self)  # before the views: it closes before 3-D is fitted
         self.views = Views(self)
@@ -107,6 +112,9 @@ class Session(QObject):
         self.prior = Prior(self)
         self.finding_list = FindingList(self)
         self.finding_keeper = FindingKeeper(self)
+        self.suggestions = Suggestions(self)
+        self.training = Training(self)
+        self.diameters = Diameters(self)
         self.corner = CornerText(self, viewer, canvas_of(viewer))
         bind_keys(self)
         viewer.layers.events.inserted.connect(self._on_inserted)

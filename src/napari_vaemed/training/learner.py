@@ -15,6 +15,7 @@ from napari_vaemed.training.steps import (
     State,
     Step,
     Watch,
+    before_step,
     out_of_memory,
     own_randomness,
 )
@@ -174,6 +175,7 @@ class Learner:
         self._module.train()
         step, steps = 0, max(1, n // self.batch)
         while step < steps:
+            before_step.get()()
             rows = order[step * self.batch : (step + 1) * self.batch]
             progress = (self.done * steps + step) / (self.plan.epochs * steps)
             if self._gradients(rows, progress, generator, watch):

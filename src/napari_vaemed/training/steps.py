@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
 
 State = dict[str, torch.Tensor]
 """Named tensors, flat: what a checkpoint holds."""
+
+before_step: ContextVar[Callable[[], object]] = ContextVar("before_step", default=lambda: None)
+"""Called before every step, in the thread that trains; what it raises ends the training there.
+
+Its last checkpoint stays, so that it can be resumed.
+"""
 
 Terms = Mapping[str, torch.Tensor]
 """Weighted terms of the loss, scalars."""

@@ -92,3 +92,8 @@ def test_codes_in_the_order_of_their_attributes_cost_least():
 
 def test_a_right_guess_of_the_volume_costs_nothing():
     assert float(volume_loss(torch.tensor([0.0, 1.0]), torch.tensor([5.5, 7.0]))) == 0.0
+
+
+def test_a_nodule_without_others_has_no_kinship():
+    apart = torch.tensor([[0.0, 2.0], [2.0, 0.0]])
+    assert kinship_loss(apart, torch.tensor([4.0])).item() == 0.0

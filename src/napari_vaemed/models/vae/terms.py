@@ -105,9 +105,12 @@ def kinship_loss(
     """Cross-entropy of the malignancy that the other nodules near by would vote for.
 
     Soft neighbours (Goldberger et al., Neighbourhood Components Analysis, 2004) over the same
-    distance that the search uses; a nodule's own two views do not vote for it.
+    distance that the search uses; a nodule's own two views do not vote for it. A nodule without
+    others costs nothing.
     """
     n = len(score)
+    if n == 1:
+        return 0.0 * apart.sum()
     same = torch.eye(n, dtype=torch.bool, device=apart.device).repeat(2, 2)
     weights = torch.softmax((-apart / temperature).masked_fill(same, -torch.inf), dim=1)
     soft = soft_scores(score).repeat(2, 1)

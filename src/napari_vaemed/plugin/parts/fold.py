@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QToolButton, QVBoxLayout, QWidget
+
+from napari_vaemed.plugin.parts.panel import beside, label
+
+if TYPE_CHECKING:
+    from napari_vaemed.plugin.session import Session
 
 
 class Fold(QWidget):
@@ -43,3 +50,35 @@ class Fold(QWidget):
     def _on_toggled(self, on: bool) -> None:
         self.head.setArrowType(Qt.ArrowType.DownArrow if on else Qt.ArrowType.RightArrow)
         self.inside.setVisible(on)
+
+
+class LateFold(Fold):
+    """A fold whose inside is made when it is first opened."""
+
+    def __init__(self, session: Session, title: str, tooltip: str) -> None:
+        super().__init__(title, tooltip)
+        self._session = session
+        self._built = False
+        self.head.toggled.connect(self._on_opened)
+
+    def tell(self) -> None:
+        """Follow the session, once there is an inside."""
+        if self._built:
+            self._tell()
+
+    def _build(self) -> None:
+        raise NotImplementedError
+
+    def _tell(self) -> None:
+        raise NotImplementedError
+
+    def _on_opened(self, on: bool) -> None:
+        if on and not self._built:
+            self._build()
+            self._built = True
+            self.tell()
+
+    def _row(self, text: str, widget: QWidget) -> None:
+        row = beside(label(text, "quiet"), widget)
+        row.setStretch(1, 1)
+        self.body.addLayout(row)

@@ -158,6 +158,14 @@ def label(text: str, kind: str = "") -> QLabel:
     return made
 
 
+def set_kind(widget: QWidget, kind: str) -> None:
+    """Draw a widget as another of the style sheet's kinds."""
+    if widget.property("kind") != kind:
+        widget.setProperty("kind", kind)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
+
+
 def button(
     text: str,
     tooltip: str,

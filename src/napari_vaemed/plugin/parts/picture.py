@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QRectF, QSize, Qt
-from qtpy.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPen
+from qtpy.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 BAR_MM = 10
@@ -46,6 +46,40 @@ def write_on_ct(painter: QPainter, where: QRectF, side: Qt.AlignmentFlag, text: 
     for ink, shift in ((SHADE, 1.0), (INK, 0.0)):
         painter.setPen(ink)
         painter.drawText(where.translated(shift, shift), side, text)
+
+
+class WidePicture(QWidget):
+    """A grey picture as wide as there is room, its pixels square."""
+
+    def __init__(self, tooltip: str) -> None:
+        super().__init__()
+        self._image: QImage | None = None
+        self.setToolTip(tooltip)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def show_picture(self, grey: NDArray[np.uint8] | None) -> None:
+        """Show a picture (y, x), or nothing."""
+        self._image = None if grey is None else grey_image(grey, (0, 255))
+        self._fit()
+        self.update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """As high as its width asks for."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        image = self._image
+        if image is not None:  # a layout's height for width does not reach through a scroll area
+            self.setFixedHeight(round(self.width() * image.height() / image.width()))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw it."""
+        if self._image is not None:
+            painter = QPainter(self)
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawImage(QRectF(self.rect()), self._image)
+            painter.end()
 
 
 class Picture(QWidget):

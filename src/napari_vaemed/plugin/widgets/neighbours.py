@@ -112,7 +112,7 @@ class NeighboursWidget(Panel):
         self.ruler_bar.show_shares(_shares(said.ruler))
         true = sum(twin.true for twin in pictures.twins)
         if true == len(pictures.twins):
-            self.kind.setText("Pictures: true CT crops of LIDC-IDRI.")
+            self.kind.setText("Pictures: true CT crops of the known nodules.")
         elif true:
             self.kind.setText("Pictures: true CT crops, or the decoder's reconstruction where "
                               "marked “decoded”.")  # fmt: skip
