@@ -121,8 +121,12 @@ class WandbRun:
         self._run.log_artifact(artifact)
 
     def finish(self) -> None:
-        """Close the run; with no connection, it waits on disk for ``wandb sync``."""
+        """Close the run; with no connection, it waits on disk for ``wandb sync``.
+
+        W&B's thread ends with it: one that lives on may collect a window's garbage.
+        """
         self._run.finish()
+        self._wandb.teardown()
 
 
 def scalars(epoch: Epoch) -> dict[str, float]:
