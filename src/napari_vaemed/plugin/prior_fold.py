@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QComboBox, QHeaderView, QMenu, QSpinBox
 
 from napari_vaemed.plugin.files import KINDS, ask_file, ask_folder
-from napari_vaemed.plugin.parts.fold import Fold
+from napari_vaemed.plugin.parts.fold import LateFold
 from napari_vaemed.plugin.parts.panel import beside, button, label
 from napari_vaemed.plugin.parts.table import NumberTable
 from napari_vaemed.plugin.theme import MIDDLE, finding_colour
@@ -25,23 +25,21 @@ EXPLAINED = (
 BY_PLACE, NOT_THERE = "By its place", "Not on the prior"
 
 
-class PriorFold(Fold):
+class PriorFold(LateFold):
     """Choose the prior, look on it, pair by hand."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__("Prior", "An earlier scan of the same patient beside this one")
-        self._session = session
+        super().__init__(session, "Prior", "An earlier scan of the same patient beside this one")
         self._prior = session.prior
-        self._built = False
-        self.head.toggled.connect(self._on_unfolded)
 
     def tell(self) -> None:
-        """Show how things are."""
-        link = self._prior.link
-        if link is not None and not self.head.isChecked():
+        """Follow the session; a prior opens the fold."""
+        if self._prior.link is not None and not self.head.isChecked():
             self.unfold()
-        if not self._built:
-            return
+        super().tell()
+
+    def _tell(self) -> None:
+        link = self._prior.link
         laid = link is not None and link.laid is not None
         for part in (self.away_button, self.look_button, self.days_box, self.table, self.text):
             part.setVisible(laid)
@@ -57,12 +55,6 @@ class PriorFold(Fold):
         self.days_box.setValue(max(0, round(link.days or 0)))
         self.days_box.blockSignals(False)
         self._fill()
-
-    def _on_unfolded(self, on: bool) -> None:
-        if on and not self._built:
-            self._build()
-            self._built = True
-            self.tell()
 
     def _build(self) -> None:
         self.choose_button = button("Prior…", "Choose an earlier scan: one that is open, or a "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QSlider
 
-from napari_vaemed.plugin.parts.fold import Fold
+from napari_vaemed.plugin.parts.fold import LateFold
 from napari_vaemed.plugin.parts.panel import beside, button, label
 from napari_vaemed.plugin.parts.table import NumberTable
 from napari_vaemed.plugin.theme import MIDDLE
@@ -23,20 +23,16 @@ WHAT = (
 NOT_CHECKED = "A suggestion, not checked. Take it to outline and measure it."
 
 
-class SuggestionsFold(Fold):
+class SuggestionsFold(LateFold):
     """Ask for suggestions, show more or fewer, take or dismiss them."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__("Suggestions", "Places that look like nodules; off until asked for")
-        self._session = session
+        super().__init__(
+            session, "Suggestions", "Places that look like nodules; off until asked for"
+        )
         self._suggestions = session.suggestions
-        self._built = False
-        self.head.toggled.connect(self._on_unfolded)
 
-    def tell(self) -> None:
-        """Show how things are."""
-        if not self._built:
-            return
+    def _tell(self) -> None:
         now, shown = self._suggestions.now, self._suggestions.shown
         for part in (self.less, self.slider, self.more, self.count, self.figures, self.table,
                      *self.buttons, self.away_button):  # fmt: skip
@@ -73,12 +69,6 @@ class SuggestionsFold(Fold):
         for each in (self.take_button, self.dismiss_button):
             each.setEnabled(now.chosen in shown)
         self.back_button.setEnabled(bool(now.dismissed))
-
-    def _on_unfolded(self, on: bool) -> None:
-        if on and not self._built:
-            self._build()
-            self._built = True
-            self.tell()
 
     def _build(self) -> None:
         suggestions = self._suggestions
