@@ -1,4 +1,6 @@
+import gc
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -175,3 +177,19 @@ def test_closing_the_viewer_in_the_middle_of_a_job_is_quiet(
     qtbot.wait(200)
     assert not session.busy
     session.close()
+
+
+def test_a_closed_window_leaves_no_viewer_and_no_ct_in_the_memory(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer()
+    session = session_of(viewer)
+    session.add(volume_to_layer(small_volume()))
+    layer = weakref.ref(viewer.layers[0])
+    gone = weakref.ref(viewer), weakref.ref(session)
+    viewer.close()
+    del viewer, session
+
+    def nothing_is_left() -> bool:
+        gc.collect()
+        return not any(what() for what in (*gone, layer))
+
+    qtbot.waitUntil(nothing_is_left, timeout=10_000)

@@ -18,6 +18,7 @@ from napari_vaemed.plugin.calipers import Calipers
 from napari_vaemed.plugin.cases import MADE, Case
 from napari_vaemed.plugin.corner import CornerText
 from napari_vaemed.plugin.diameters import Diameters
+from napari_vaemed.plugin.disagreement import DisagreementDesk
 from napari_vaemed.plugin.dropping import Dropping
 from napari_vaemed.plugin.enhance import Enhance
 from napari_vaemed.plugin.finding_keeper import FindingKeeper
@@ -28,6 +29,7 @@ from napari_vaemed.plugin.jobs import Failure, Job, Jobs
 from napari_vaemed.plugin.keys import bind_keys
 from napari_vaemed.plugin.layers import NeedsSpacing, layer_to_volume
 from napari_vaemed.plugin.mask_desk import MaskDesk
+from napari_vaemed.plugin.next_finding import NextFinding
 from napari_vaemed.plugin.opening import Opening
 from napari_vaemed.plugin.ortho import ThreeViews
 from napari_vaemed.plugin.patches import Patches
@@ -41,6 +43,7 @@ from napari_vaemed.plugin.slices import Slices
 from napari_vaemed.plugin.suggestions import Suggestions
 from napari_vaemed.plugin.tools import NoduleTool
 from napari_vaemed.plugin.train import Training
+from napari_vaemed.plugin.twin_search import TwinSearch
 from napari_vaemed.plugin.views import Views
 from napari_vaemed.plugin.where import Where
 from napari_vaemed.plugin.windowing import HU_RANGE, Windowing
@@ -89,6 +92,7 @@ class Session(QObject):
         self._inserting = False
         self.findings = Findings(self)
         self.answers = Answers(self)
+        self.twins = TwinSearch(self)
         self.slices = Slices(self)
         self.opening = Opening(self)
         self.dropping = Dropping(self)
@@ -102,12 +106,14 @@ class Session(QObject):
         self.slice_view = SliceView(self)
         self.where = Where(self)
         self.tool = NoduleTool(self)
+        self.next_finding = NextFinding(self)
         self.calipers = Calipers(self)
         self.caliper_leftovers = CaliperLeftovers(self)
         self.windowing = Windowing(self)
         self.scrolling = Scrolling(self)
         self.slab = Slab(self)
         self.mask_desk = MaskDesk(self)
+        self.disagreement = DisagreementDesk(self)
         self.enhance = Enhance(self)
         self.prior = Prior(self)
         self.finding_list = FindingList(self)
@@ -134,6 +140,7 @@ class Session(QObject):
         """Whether anything is being worked on, or still to be drawn."""
         waiting = self.patches.adding or self.where.waiting or self.calipers.waiting
         waiting = waiting or self.three_views.waiting or self.finding_keeper.waiting
+        waiting = waiting or self.next_finding.waiting
         return bool(self.jobs.running) or waiting
 
     def close(self) -> None:
@@ -277,10 +284,11 @@ class Session(QObject):
         lane: str = "volume",
         *,
         quiet: bool = False,
+        brief: bool = False,
     ) -> Job:
         """Begin work about one CT; it is dropped when the CT goes."""
         return self.jobs.start(
-            task, title=title, channel=(what, case), lane=lane, owner=case, quiet=quiet
+            task, title=title, channel=(what, case), lane=lane, owner=case, quiet=quiet, brief=brief
         )
 
     def _on_lungs(self, case: Case, found: work.Lungs) -> None:
@@ -318,11 +326,13 @@ class Session(QObject):
         """Put a made layer on top, or right above its CT; the active layer stays what it was."""
         layers, active = self.viewer.layers, self.viewer.layers.selection.active
         self._inserting = True
+        layers._activate_on_insert = False  # to and fro takes napari longer than to make the layer
         try:
             at = len(layers) if above_all else layers.index(case.layer) + 1
             layers.insert(at, layer)
             layers.selection.active = active if active in layers else case.layer
         finally:
+            layers._activate_on_insert = True
             self._inserting = False
 
     # What goes
@@ -367,12 +377,20 @@ def session_of(viewer: Viewer) -> Session:
         session = _sessions[viewer] = Session(viewer)
         window = getattr(getattr(viewer, "window", None), "_qt_window", None)
         if window is not None:
-            window.destroyed.connect(session.close)
+            window.destroyed.connect(partial(_end, weakref.ref(viewer)))
         weakref.finalize(viewer, session.jobs.close)
     return _sessions[viewer]
 
 
 _sessions: weakref.WeakKeyDictionary[Viewer, Session] = weakref.WeakKeyDictionary()
+
+
+def _end(viewer: weakref.ref[Viewer]) -> None:
+    """The window is gone: its work stops, and its CTs leave the memory with it."""
+    there = viewer()
+    session = None if there is None else _sessions.pop(there, None)
+    if session is not None:
+        session.close()
 
 
 def _may_be_ct(layer: Layer) -> bool:
