@@ -107,13 +107,27 @@ def test_axial_diameters_are_those_of_the_body(many: Phantom) -> None:
             assert nodule.longest_mm < 1.4 * nodule.diameter_mm
 
 
-def test_a_disc_has_its_diameters_and_spicules_do_not_count() -> None:
+@pytest.mark.parametrize("thick_mm", [0.0, 1.0, 2.0])
+def test_a_disc_has_its_diameters_and_spicules_do_not_count(thick_mm: float) -> None:
     y, x = ((np.arange(-60, 61) * 0.25).astype(np.float32) for _ in range(2))
-    disc = (y[:, None] ** 2 + x**2 < 6**2)[None]
-    spiked = disc | ((np.abs(y)[:, None] < 0.5) & (np.abs(x) < 12))[None]
-    assert axial_diameters(disc, y, x) == pytest.approx((12, 12), abs=0.2)
-    assert axial_diameters(spiked, y, x)[0] == pytest.approx(24, abs=0.5)
-    assert axial_diameters(spiked, y, x, 2.0) == pytest.approx((12, 12), abs=0.4)
+    disc = y[:, None] ** 2 + x**2 < 6**2
+    spike = (np.abs(y)[:, None] < thick_mm / 2) & (np.abs(x) < 12)
+    found = axial_diameters((disc | spike)[None], y, x)
+    assert found == pytest.approx((12, 12), abs=0.5)
+
+
+def test_what_is_more_than_half_as_thick_as_the_body_counts_as_body() -> None:
+    y, x = ((np.arange(-60, 61) * 0.25).astype(np.float32) for _ in range(2))
+    ellipse = (y[:, None] / 4) ** 2 + (x / 8) ** 2 < 1
+    lobed = (y[:, None] ** 2 + x**2 < 5**2) | (y[:, None] ** 2 + (x - 5) ** 2 < 4**2)
+    assert axial_diameters(ellipse[None], y, x) == pytest.approx((16, 8), abs=0.4)
+    assert axial_diameters(lobed[None], y, x) == pytest.approx((14, 10), abs=0.4)
+
+
+def test_a_planted_nodule_is_measured_without_its_spikes(many: Phantom) -> None:
+    for nodule in many.planted:
+        if nodule.kind == "spiculated":  # to their tips it would be 1.3 to 1.65 times as long
+            assert nodule.longest_mm < 1.3 * nodule.diameter_mm
 
 
 def test_the_solid_part_is_a_share_of_part_solid_nodules_only(many: Phantom) -> None:

@@ -3,11 +3,19 @@
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from torch import nn
 
 from napari_vaemed.data.finding import NoduleMask
 from napari_vaemed.data.volume import Volume
-from napari_vaemed.segmentation.learned_click import belief_about, look, outline_nodule, sights_of
+from napari_vaemed.models.segmenters.click_net import ClickNet
+from napari_vaemed.segmentation.learned_click import (
+    _without_holes,
+    belief_about,
+    look,
+    outline_nodule,
+    sights_of,
+)
 from napari_vaemed.segmentation.nodules import NoNodule
 
 
@@ -97,3 +105,30 @@ def test_what_the_network_believes_lies_on_the_scan_where_it_looked():
     assert (odds[deep] > 0).all()
     off = ~ball_in_lung(13.0, (1.5, 0.7, 0.7))[1][where]
     assert (odds[told & off] < 0).all()
+
+
+def test_one_cube_alone_is_seen_as_the_network_sees_it():
+    class Shipped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = ClickNet().eval()
+            self.shown = []
+
+        def look(self, hu, measured, step):
+            self.shown.append((hu[:1], measured[:1], step[:1]))
+            return self.net.look(hu, measured, step)
+
+    volume, _, middle = ball_in_lung(10.0, (2.0, 0.8, 0.8))
+    net = Shipped()
+    sight = look(net, volume, volume.to_world(middle), 1.0)
+    with torch.inference_mode():
+        logits, presence = net.net.look(*net.shown[0])
+    assert np.allclose(sight.logits, logits[0, 0].numpy(), atol=1e-4)
+    assert sight.presence == pytest.approx(float(presence[0]), abs=1e-4)
+
+
+def test_holes_are_filled_as_scipy_fills_them():
+    rng = np.random.default_rng(0)
+    for part in (0.3, 0.6, 0.8):
+        mask = rng.random((9, 12, 10)) < part
+        assert np.array_equal(_without_holes(mask), ndimage.binary_fill_holes(mask))

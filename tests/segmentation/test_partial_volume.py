@@ -73,3 +73,39 @@ def test_a_hollow_does_not_fill_what_is_outside():
     hu = np.where(hollow.hu > -400, -900, volume.hu).astype(np.int16)
     measured = measure_nodule(Volume(hu, SPACING), mask, refined=True)
     assert measured.partial_volume_mm3 == pytest.approx(np.pi / 6 * 7**3, rel=0.12)
+
+
+def test_a_hollow_nodule_is_as_large_as_it_is():
+    volume, mask = ball(12.0)
+    hollow, _ = ball(6.0)
+    share = (hollow.hu + 850.0) / 890
+    hu = np.rint(volume.hu + share * (-900 - 40)).astype(np.int16)
+    measured = measure_nodule(Volume(hu, SPACING), mask, refined=True)
+    assert measured.partial_volume_mm3 == pytest.approx(np.pi / 6 * 12**3, rel=0.04)
+    assert measured.longest_mm == pytest.approx(12, abs=0.3)
+
+
+def test_a_halo_the_mask_ends_in_is_measured_whole():
+    halo, whole = ball(14.0, -520.0)
+    core, _ = ball(7.0, 20.0, -520.0)
+    hu = np.where(core.hu > -500, core.hu, halo.hu).astype(np.int16)
+    short = NoduleMask.of(ndimage.binary_erosion(whole.full(halo.shape)))
+    measured = measure_nodule(Volume(hu, SPACING), short, refined=True)
+    assert measured.density == "part-solid"
+    assert measured.longest_mm == pytest.approx(14, abs=0.7)
+    assert measured.partial_volume_mm3 == pytest.approx(np.pi / 6 * 14**3, rel=0.1)
+
+
+@pytest.mark.parametrize(("beside", "runs_in"), [
+    (lambda z, y, x: (z**2 + y**2 < 4) & (x > 4), True),  # a vessel
+    (lambda z, y, x: (z**2 + y**2 < 4) & (x > 4) & (x < 7.5), False),  # a lump
+    (lambda z, y, x: (x > 2) & (y > -99) & (z > -99), False),  # the wall
+])  # fmt: skip
+def test_what_is_dense_beside_it_is_a_vessel_where_it_runs_on_and_is_no_wall(beside, runs_in):
+    volume, mask = ball(12.0)
+    axes = [(np.arange(40) - 19.5) * s for s in SPACING]
+    z, y, x = np.meshgrid(*axes, indexing="ij")
+    hu = np.where(beside(z, y, x), 40, volume.hu).astype(np.int16)
+    fill = filled(Volume(hu, SPACING), mask)
+    assert fill.vessels.any() == runs_in
+    assert (fill.joined > 0.02) == runs_in

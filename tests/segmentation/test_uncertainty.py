@@ -106,6 +106,17 @@ def test_what_is_too_small_for_its_slices_or_pixels_is_not_measured():
     assert "too small for these pixels" in bars_of(volume, mask)[1].refused
 
 
+def test_what_a_vessel_joins_all_around_is_not_measured():
+    def beside(z, y, x):
+        return (abs(y) < 3.6) & (abs(z) < 3.6) & (x > -99)
+
+    volume, mask = ball(8.0, beside=beside)
+    assert "cannot be told from the vessel" in bars_of(volume, mask, (same(mask),))[1].refused
+    assert bars_of(volume, mask)[1].refused is None  # drawn by hand
+    volume, mask = ball(8.0, beside=lambda z, y, x: (z**2 + y**2 < 3) & (x > 0))
+    assert bars_of(volume, mask, (same(mask),))[1].refused is None
+
+
 def test_a_leak_is_told_from_the_clicks_around():
     volume, mask = ball(10.0)
     leak = NoduleMask.of(ndimage.binary_dilation(mask.full(volume.shape), iterations=6))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
@@ -12,6 +14,28 @@ Points = NDArray[np.float64]
 SPICULE_MM = 2.0
 """Fine spicules are thinner than this (Zwirewich, Radiology 1991;179:469); no reader measures to
 their tips."""
+
+THIN = 0.5
+"""Of half a nodule's thickness: coarse spicules, tags and vessels, thinner than this to each side,
+belong to no diameter either, so that the body is measured. A body's own bumps stay, and so do all
+of an ellipse twice as long as wide and 98 % of one three times as long."""
+
+
+def outermost(section: NDArray[np.bool_]) -> Points:
+    """Indices (n, 2) a quarter of a sample beyond the first and the last sample of each row."""
+    rows = np.flatnonzero(section.any(axis=1))
+    first, last = section[rows].argmax(axis=1), section[rows, ::-1].argmax(axis=1)
+    ends = np.concatenate([first, section.shape[1] - 1 - last])
+    index = np.column_stack([np.tile(rows, 2), ends]).astype(float)
+    steps = np.array([[-0.25, 0], [0.25, 0], [0, -0.25], [0, 0.25]])
+    points: Points = (index[:, None] + steps).reshape(-1, 2)
+    return points
+
+
+def most_reach(section: NDArray[np.bool_], step: ArrayLike) -> float:
+    """No outline of a section is longer than this: the diagonal of the box around it, in mm."""
+    sides = [np.ptp(np.flatnonzero(section.any(axis=axis))) + 1 for axis in (1, 0)]
+    return float(np.linalg.norm(np.multiply(sides, step)))
 
 
 def convex_outline(points: Points) -> Points:
@@ -56,6 +80,29 @@ def opened(section: NDArray[np.bool_], radius: float, step: ArrayLike) -> NDArra
         return np.zeros_like(section)
     kept: NDArray[np.bool_] = ndimage.distance_transform_edt(~core, sampling=spacing) <= radius
     return (kept & padded)[1:-1, 1:-1]
+
+
+def half_thickness(sections: Sequence[NDArray[np.bool_]], step: ArrayLike) -> float:
+    """Radius (mm) of the largest disc that fits into any of some flat sections."""
+    spacing = np.asarray(step, float)
+    areas = [float(section.sum()) * float(spacing.prod()) for section in sections]
+    widest = 0.0
+    for n in np.argsort(areas)[::-1]:
+        if np.pi * widest**2 >= areas[n]:
+            break  # not even a disc of this area is wider
+        depth = ndimage.distance_transform_edt(np.pad(sections[n], 1), sampling=spacing)
+        widest = max(widest, float(depth.max()))
+    return widest
+
+
+def thin_radius(half: float, share: float = THIN) -> float:
+    """Discs (mm) that fit into no thin thing beside a nodule, from its `half_thickness`."""
+    return max(SPICULE_MM / 2, share * half)
+
+
+def reach(outline: Points) -> float:
+    """How long a convex outline is."""
+    return length(longest(outline))
 
 
 def length(caliper: Points) -> float:

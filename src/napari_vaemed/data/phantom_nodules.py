@@ -100,7 +100,7 @@ class PlantedNodule:
         calcified centre of a calcified one.
     longest_mm, perpendicular_mm : float
         The longest diameter of any one axial section, and the longest across it there (RECIST),
-        on fine samples; spicules thinner than `diameters.SPICULE_MM` do not count.
+        on fine samples; what is thin beside the body does not count (`diameters.THIN`).
     solid_mm3 : float or None
         Volume of a part-solid nodule's solid part.
     """
@@ -311,8 +311,7 @@ def _truth(
     )
     sample_mm3 = float(np.prod(np.divide(grid.spacing, seat.fine)))
     volume = float(inside.sum()) * sample_mm3
-    thinnest = calipers.SPICULE_MM if spec.kind == "spiculated" else 0.0
-    longest, perpendicular = axial_diameters(inside, offsets[1], offsets[0], thinnest)
+    longest, perpendicular = axial_diameters(inside, offsets[1], offsets[0])
     solid = float((inside & (relative <= CORE_SHARE)).sum()) * sample_mm3
     return PlantedNodule(
         label=label,
@@ -327,30 +326,24 @@ def _truth(
     )
 
 
-def axial_diameters(
-    inside: NDArray[np.bool_], y: Floats, x: Floats, spicule_mm: float = 0.0
-) -> tuple[float, float]:
+def axial_diameters(inside: NDArray[np.bool_], y: Floats, x: Floats) -> tuple[float, float]:
     """The longest diameter (mm) of any one axial section, and the longest across it there.
 
     Both end a quarter of a sample beyond the outermost ones, as `segmentation.measure` ends them.
-    What is thinner than ``spicule_mm`` in a section does not count.
+    What is thin beside the body does not count (`diameters.THIN`).
     """
-    step = [float(np.diff(axis.ravel()[:2])[0]) for axis in (y, x)]
-    down, right = step[0] / 4, step[1] / 4
-    beyond = np.array([[-down, 0], [down, 0], [0, -right], [0, right]])
+    step = np.array([float(np.diff(axis.ravel()[:2])[0]) for axis in (y, x)])
+    sections = [section for section in inside if section.any()]
+    thin = calipers.thin_radius(calipers.half_thickness(sections, step))
     best, chosen = 0.0, np.zeros((0, 2))
-    for whole in inside:
-        section = calipers.opened(whole, spicule_mm / 2, step) if spicule_mm else whole
-        rows = np.flatnonzero(section.any(axis=1))
-        if not len(rows):
-            continue
-        first, last = section[rows].argmax(axis=1), section[rows, ::-1].argmax(axis=1)
-        ends = np.concatenate([first, section.shape[1] - 1 - last])
-        points = np.column_stack([y.ravel()[np.tile(rows, 2)], x.ravel()[ends]]).astype(float)
-        outline = calipers.convex_outline((points[:, None] + beyond).reshape(-1, 2))
-        reach = calipers.length(calipers.longest(outline))
-        if reach > best:
-            best, chosen = reach, outline
+    for section in sorted(sections, key=lambda each: -calipers.most_reach(each, step)):
+        if calipers.most_reach(section, step) <= best:
+            break
+        body = calipers.opened(section, thin, step)
+        if body.any():
+            outline = calipers.convex_outline(calipers.outermost(body) * step)
+            if calipers.reach(outline) > best:
+                best, chosen = calipers.reach(outline), outline
     if not best:
         return 0.0, 0.0
     return best, calipers.length(calipers.across(chosen, calipers.longest(chosen)))

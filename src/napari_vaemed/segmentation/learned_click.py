@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -60,7 +61,7 @@ class Sight:
     on_scan: NDArray[np.bool_]
     presence: float
 
-    @property
+    @cached_property
     def piece(self) -> NDArray[np.bool_]:
         """The piece of the mask nearest to the middle, none farther than the click may miss."""
         pieces, count = ndimage.label((self.logits > 0) & self.on_scan)
@@ -70,7 +71,7 @@ class Sight:
         away = np.sqrt(sum(a**2 for a in np.meshgrid(*axes, indexing="ij"))) * self.step
         away = np.where(pieces > 0, away, np.inf)
         nearest = np.unravel_index(np.argmin(away), away.shape)
-        mine: NDArray[np.bool_] = ndimage.binary_fill_holes(pieces == pieces[nearest])
+        mine = _without_holes(pieces == pieces[nearest])
         radius = (3 / (4 * np.pi) * mine.sum()) ** (1 / 3) * self.step
         return mine & (away[nearest] <= max(SNAP_MM + self.step, radius))
 
@@ -93,11 +94,13 @@ def look(
         [axis for bit, axis in enumerate((1, 2, 3)) if turn >> bit & 1] for turn in range(turns)
     ]
     shown = torch.stack([torch.from_numpy(both).flip(way) for way in ways]).to(device)
+    if len(shown) == 1 and device.type == "cpu":
+        shown = shown.expand(2, -1, -1, -1, -1)  # torch convolves one alone three times as slowly
     with torch.inference_mode():
         logits, presence = cast("ClickSegmenter", net).look(
-            shown[:, :1], shown[:, 1:], torch.full((len(ways),), step, device=device)
+            shown[:, :1], shown[:, 1:], torch.full((len(shown),), step, device=device)
         )
-    back = [one[0].flip([a - 1 for a in way]) for one, way in zip(logits, ways, strict=True)]
+    back = [one[0].flip([a - 1 for a in way]) for one, way in zip(logits, ways, strict=False)]
     at = np.moveaxis(grid.voxels(), 0, -1)
     on_scan: NDArray[np.bool_] = np.all((at > -0.5) & (at < np.array(volume.shape) - 0.5), axis=-1)
     mask = torch.stack(back).mean(0).cpu().numpy()
@@ -179,7 +182,7 @@ def mask_of(volume: Volume, sight: Sight) -> NoduleMask:
     if count == 0:
         raise NoNodule("No nodule here: what is dense is smaller than the scan's voxels.")
     largest = pieces == np.bincount(pieces.ravel())[1:].argmax() + 1
-    mask = NoduleMask.of(ndimage.binary_fill_holes(largest))
+    mask = NoduleMask.of(_without_holes(largest))
     z, y, x = (int(a) + b for a, b in zip(low, mask.start, strict=True))
     return NoduleMask(mask.voxels, (z, y, x))
 
@@ -235,3 +238,10 @@ def _level(logits: NDArray[np.float32]) -> float:
     ordered = np.sort(logits, axis=None)
     level = float(ordered[-expected - 1]) if 0 < expected < len(ordered) else 0.0
     return float(np.clip(level, LOWEST_LEVEL, 0.0))
+
+
+def _without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What `ndimage.binary_fill_holes` gives, in an eighth of its time."""
+    around, _ = ndimage.label(np.pad(~mask, 1, constant_values=True))
+    filled: NDArray[np.bool_] = (around != around[0, 0, 0])[1:-1, 1:-1, 1:-1]
+    return filled

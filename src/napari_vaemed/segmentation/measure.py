@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import ConvexHull, KDTree
 from scipy.spatial.distance import pdist
-from skimage.measure import find_contours, marching_cubes, mesh_surface_area
+from skimage.measure import marching_cubes, mesh_surface_area
 
 from napari_vaemed.data import diameters as calipers
 from napari_vaemed.data.diameters import Points
@@ -19,19 +18,13 @@ from napari_vaemed.data.labels import LEFT_LUNG, RIGHT_LUNG
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.segmentation.density import density_class, solid_part
 from napari_vaemed.segmentation.partial_volume import Filled, filled
+from napari_vaemed.segmentation.sections import outlines
 
 AROUND_MM = (8.0, 24.0, 72.0)
 """How far around a nodule its lung's border is looked for, nearer first."""
 
 STEPS_MM = (0.0, 1.0, 2.5)
 """How finely, at each of these: a step is a whole number of voxels, one at least."""
-
-
-THIN = 0.25
-"""Of a nodule's radius: what is thinner than discs of this radius belongs to no diameter."""
-
-FINER = 3
-"""Samples a pixel, to find what is thin."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +78,9 @@ def measure_nodule(
     hu = volume.hu[mask.where]
     index = np.argwhere(mask.voxels)
     centre = volume.to_world(index.mean(axis=0) + mask.start)
-    fill = filled(volume, mask) if refined else None
-    wide = diameters(volume, mask, fill)
     density = density_class(volume, mask)
+    fill = filled(volume, mask, density) if refined else None
+    wide = diameters(volume, mask, fill)
     side, pleura = _place(volume, mask, lungs) if lungs is not None else (None, None)
     values = hu[mask.voxels]
     voxels_mm3 = len(index) * volume.voxel_mm3
@@ -116,23 +109,17 @@ def diameters(volume: Volume, mask: NoduleMask, fill: Filled | None = None) -> D
     """The calipers of the slice with the longest diameter.
 
     With ``fill`` they are finer than voxels, and leave out what is thin beside the nodule, such
-    as spicules and vessels that the mask goes a little way along.
+    as spicules and vessels that the mask goes a little way along (`diameters.THIN`, and
+    `sections.THIN_AT_CONTACT` where a vessel runs on beyond the mask).
     """
     spacing = np.asarray(volume.spacing[1:], float)
-    planes, start = (mask.voxels, mask.start) if fill is None else (fill.share, fill.start)
-    outlines = {}
-    for z in (int(i) for i in np.flatnonzero((planes >= 0.5).any(axis=(1, 2)))):
-        outline = _outline(planes[z] >= 0.5) if fill is None else _fine_outline(planes[z])
-        outlines[z] = calipers.convex_outline((outline + start[1:]) * spacing)
-    if not outlines:  # nowhere half filled: smaller than a voxel
+    found = _drawn(mask, spacing) if fill is None else outlines(fill, spacing)
+    if not found:  # nowhere half filled: smaller than a voxel
         return diameters(volume, mask)
-    if fill is not None:
-        radius = (3 / (4 * np.pi) * mask.voxels.sum() * volume.voxel_mm3) ** (1 / 3)
-        thin = max(calipers.SPICULE_MM / 2, THIN * radius)
-        outlines = _without_thin(outlines, fill, thin, spacing) or outlines
-    z = max(outlines, key=lambda z: round(_reach(outlines[z]), 9))
-    longest = calipers.longest(outlines[z])
-    return Diameters(z + start[0], longest, calipers.across(outlines[z], longest))
+    z = max(found, key=lambda z: round(calipers.reach(found[z]), 9))
+    longest = calipers.longest(found[z])
+    start = mask.start if fill is None else fill.start
+    return Diameters(z + start[0], longest, calipers.across(found[z], longest))
 
 
 def measure_solid(volume: Volume, mask: NoduleMask, density: str) -> SolidPart | None:
@@ -160,48 +147,13 @@ def _check(volume: Volume, mask: NoduleMask, lungs: NDArray[np.uint8] | None) ->
         )
 
 
-def _outline(section: NDArray[np.bool_]) -> Points:
-    """Points (n, 2) a quarter of a voxel beyond the centres of a section's voxels, as indices."""
-    index = np.argwhere(section).astype(float)
-    steps = np.array([[-0.25, 0], [0.25, 0], [0, -0.25], [0, 0.25]])
-    points: Points = (index[:, None] + steps).reshape(-1, 2)
-    return points
-
-
-def _fine_outline(share: NDArray[np.float32]) -> Points:
-    """Points (n, 2) where a section's voxels are half filled, as fractional indices."""
-    cut, low = _cut(share)
-    points: Points = np.concatenate(find_contours(cut, 0.5)) + low
-    return points
-
-
-def _without_thin(
-    outlines: Mapping[int, Points], fill: Filled, thin: float, spacing: NDArray[np.float64]
-) -> dict[int, Points]:
-    """Outlines of the sections that matter, without what is thinner than discs of ``thin`` mm."""
-    found: dict[int, Points] = {}
-    for z in sorted(outlines, key=lambda z: -_reach(outlines[z])):
-        if found and _reach(outlines[z]) <= max(map(_reach, found.values())):
-            break  # a section becomes no longer than it was
-        cut, low = _cut(fill.share[z])
-        fine = ndimage.zoom(cut, FINER, order=1, grid_mode=True, mode="nearest") >= 0.5
-        pieces, count = ndimage.label(calipers.opened(fine, thin, spacing / FINER))
-        if count:
-            largest = pieces == np.bincount(pieces.ravel())[1:].argmax() + 1
-            outline = (_outline(largest) + 0.5) / FINER - 0.5 + low + fill.start[1:]
-            found[z] = calipers.convex_outline(outline * spacing)
-    return found
-
-
-def _cut(share: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int_]]:
-    """A section with room around it, and the index of its first voxel."""
-    rows, columns = np.nonzero(share >= 0.5)
-    low = np.maximum([rows.min() - 1, columns.min() - 1], 0)
-    return np.pad(share[low[0] : rows.max() + 2, low[1] : columns.max() + 2], 1), low - 1
-
-
-def _reach(outline: Points) -> float:
-    return calipers.length(calipers.longest(outline))
+def _drawn(mask: NoduleMask, spacing: NDArray[np.float64]) -> dict[int, Points]:
+    """Convex outlines (mm) of a mask's sections, a quarter of a voxel beyond the centres."""
+    return {
+        z: calipers.convex_outline((calipers.outermost(plane) + mask.start[1:]) * spacing)
+        for z, plane in enumerate(mask.voxels)
+        if plane.any()
+    }
 
 
 def _longest_3d(mask: NoduleMask, spacing: tuple[float, float, float]) -> float:
