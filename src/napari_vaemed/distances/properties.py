@@ -44,6 +44,8 @@ Kind = TypeVar("Kind", contravariant=True)
 class Distance(Protocol[Kind]):
     """A plain function from n posteriors and m others to their distances (n, m) in float64."""
 
+    __name__: str
+
     def __call__(self, a: Kind, b: Kind, /) -> NDArray[np.float64]:
         """From each of ``a`` to each of ``b``."""
         ...

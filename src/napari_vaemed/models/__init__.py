@@ -3,11 +3,25 @@
 from napari_vaemed.models.classifiers.resnet import SliceResNet
 from napari_vaemed.models.segmenters.click_net import ClickNet
 from napari_vaemed.models.segmenters.lung_net import LungNet
+from napari_vaemed.models.vae.adversarial import AdversarialVAE
 from napari_vaemed.models.vae.autoencoder import Autoencoder
+from napari_vaemed.models.vae.dec import DEC
+from napari_vaemed.models.vae.dirichlet import DirichletVAE
 from napari_vaemed.models.vae.gaussian import GaussianVAE
+from napari_vaemed.models.vae.one_step import OneStepVAE
 from napari_vaemed.models.vae.supervised import SupervisedEncoder
+from napari_vaemed.models.vae.vade import VaDE
 
-VAES = (GaussianVAE, Autoencoder, SupervisedEncoder)
+VAES = (
+    GaussianVAE,
+    Autoencoder,
+    SupervisedEncoder,
+    DirichletVAE,
+    AdversarialVAE,
+    OneStepVAE,
+    VaDE,
+    DEC,
+)
 """Every model that makes a code of a nodule and draws it again, the shipped one's first."""
 
 SLICE_CLASSIFIERS = (SliceResNet,)

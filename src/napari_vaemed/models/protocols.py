@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import torch
 
@@ -38,6 +38,26 @@ class Batch:
     log_volume: torch.Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class DigitBatch:
+    """Pictures of one digit each to learn from, all tensors on one device.
+
+    Parameters
+    ----------
+    view, other : (n, 1, 28, 28) float
+        Two looks at each picture in [0, 1]: slightly turned, sheared, scaled and shifted.
+    target : (n, 1, 28, 28) float
+        The picture as it is, in [0, 1].
+    label : (n,) int64
+        Its class, -1 where it is not known.
+    """
+
+    view: torch.Tensor
+    other: torch.Tensor
+    target: torch.Tensor
+    label: torch.Tensor
+
+
 @runtime_checkable
 class NoduleVAE(Protocol):
     """Makes a code of a nodule patch and draws it again; also a `torch.nn.Module`.
@@ -66,6 +86,71 @@ class NoduleVAE(Protocol):
         """Weighted terms of the loss, scalars whose sum is to be made small.
 
         ``progress`` is the done share of the training, 0 to 1; ``generator`` gives all noise.
+        """
+        ...
+
+
+@runtime_checkable
+class SimplexVAE(NoduleVAE, Protocol):
+    """A VAE whose codes are shares, positive and summing to 1, under Dirichlet posteriors.
+
+    ``family`` is "dirichlet"; another word there makes it a `NoduleVAE` like any other. What
+    `posterior` gives are the means and deviations of the shares.
+    """
+
+    family: str
+
+    def concentration(self, x: torch.Tensor) -> torch.Tensor:
+        """Concentrations (n, d) of patches as `posterior` takes them."""
+        ...
+
+
+def is_dirichlet(module: object) -> TypeGuard[SimplexVAE]:
+    """Whether its posteriors are Dirichlets."""
+    return isinstance(module, SimplexVAE) and module.family == "dirichlet"
+
+
+@runtime_checkable
+class Clusterer(Protocol):
+    """A VAE that also sorts what it sees into classes of its own finding.
+
+    ``clusters`` is how many there are.
+    """
+
+    clusters: int
+
+    def class_probabilities(self, x: torch.Tensor) -> torch.Tensor:
+        """Chances (n, k) of the classes, of pictures as `NoduleVAE.posterior` takes them."""
+        ...
+
+    def class_codes(self, n: int, generator: torch.Generator) -> torch.Tensor:
+        """Draw latents (k, n, d), ``n`` of every class, for `NoduleVAE.decode`."""
+        ...
+
+
+@runtime_checkable
+class Surveyor(Protocol):
+    """A model that looks over all samples before every epoch, to set its mixture for example.
+
+    What it finds it writes into its parameters and buffers, so that a checkpoint holds it.
+    """
+
+    def survey(
+        self, batches: Iterable[Any], *, progress: float, generator: torch.Generator
+    ) -> bool:
+        """Look over the samples; whether the loss is another one from here on.
+
+        If it is, the average of the weights starts over, and so does the search for the epoch that
+        samples held out like best.
+
+        Parameters
+        ----------
+        batches : iterable
+            All samples once, drawn only as far as they are asked for.
+        progress : float
+            Done share of the training, 0 to 1.
+        generator : torch.Generator
+            Gives all noise; the one ``batches`` are drawn with.
         """
         ...
 

@@ -14,8 +14,7 @@ def calibrated(
 ) -> NDArray[np.float64]:
     """Probability of each row, (n,), by isotonic regression on the rows of the other folds.
 
-    No row's own label, nor one of its fold, goes into its curve. The ends are drawn in by Laplace's
-    rule, as no finite number of rows shows a probability of 0 or 1.
+    No row's own label, nor one of its fold, goes into its `curve`.
     """
     chance = np.full(len(score), positive.mean())
     for number in np.unique(fold):
@@ -23,10 +22,22 @@ def calibrated(
         known = positive[~inside]
         if not known.any() or known.all():
             continue
-        edge = 1.0 / (known.sum() + 2.0), 1.0 / ((~known).sum() + 2.0)
-        curve = IsotonicRegression(out_of_bounds="clip").fit(score[~inside], known)
-        chance[inside] = np.clip(curve.predict(score[inside]), edge[1], 1.0 - edge[0])
+        chance[inside] = np.interp(score[inside], *curve(known, score[~inside]))
     return chance
+
+
+def curve(
+    positive: NDArray[np.bool_], score: NDArray
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Knots of the isotonic regression, scores and probabilities, rising; straight between them.
+
+    The ends are drawn in by Laplace's rule, as no finite number of rows shows a probability of 0
+    or 1. Both classes must be there.
+    """
+    edge = 1.0 / (positive.sum() + 2.0), 1.0 / ((~positive).sum() + 2.0)
+    fitted = IsotonicRegression(out_of_bounds="clip").fit(score, positive)
+    low, high = edge[1], 1.0 - edge[0]
+    return fitted.X_thresholds_, np.clip(fitted.y_thresholds_, low, high)
 
 
 def expected_error(

@@ -48,3 +48,9 @@ def inner_fold(
     rows = np.arange(len(patients)) if rows is None else rows
     learn, kept = next(patient_folds([patients[row] for row in rows], folds=folds, seed=seed))
     return rows[learn], rows[kept]
+
+
+def standardised(values: NDArray[np.floating], known: NDArray[np.int_]) -> NDArray[np.float64]:
+    """Columns of mean 0 and deviation 1 over the known rows."""
+    spread = values[known].std(axis=0, dtype=float)
+    return (values - values[known].mean(axis=0, dtype=float)) / np.where(spread > 1e-6, spread, 1.0)

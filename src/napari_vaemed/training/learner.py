@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from napari_vaemed.models.protocols import Surveyor
 from napari_vaemed.training.steps import (
     Samples,
     State,
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 ADAM = ("step", "exp_avg", "exp_avg_sq")
 """What AdamW keeps of every parameter."""
+
+MOST_NORM = 1000.0
+"""Norm that all gradients of a step are cut to."""
 
 LOOK_EVERY = 32
 """Steps on a graphics card between looks at the losses: each look makes it wait."""
@@ -90,6 +94,7 @@ class Learner:
         """Pass once over the samples; mean of each term, and what a person should know."""
         start, seed = time.perf_counter(), self.plan.seed * 100_003 + self.done
         with own_randomness(self._fabric.device, seed):
+            self._survey(seed)
             learned = self._pass(seed)
         self.done += 1
         left = (time.perf_counter() - start) * (self.plan.epochs - self.done)
@@ -164,6 +169,21 @@ class Learner:
         best = _under("best", state)
         self._best_weights = {k: v.to(self._fabric.device) for k, v in best.items()}
 
+    @torch.no_grad()
+    def _survey(self, seed: int) -> None:
+        """Let a module that wants to look over all samples do so."""
+        if not isinstance(self._module, Surveyor):
+            return
+        device, n = self._fabric.device, len(self._samples)
+        generator = torch.Generator(device).manual_seed(seed)
+        rows = torch.randperm(n, generator=generator, device=device).split(self.batch)
+        batches = (self._samples.draw(some, generator) for some in rows)
+        self._module.eval()
+        progress = self.done / self.plan.epochs
+        if self._module.survey(batches, progress=progress, generator=generator):
+            self.average.load_state_dict(self._module.state_dict())
+            self.best, self._best_loss = 0, float("inf")
+
     def _pass(self, seed: int) -> tuple[dict[str, float], tuple[str, ...]]:
         fabric, n = self._fabric, len(self._samples)
         generator = torch.Generator(fabric.device).manual_seed(seed)
@@ -213,7 +233,7 @@ class Learner:
         self.rate = self.plan.lr * one_cycle(progress)
         for group in self._optimizer.param_groups:
             group["lr"] = self.rate
-        nn.utils.clip_grad_norm_(self._module.parameters(), 1000.0)
+        nn.utils.clip_grad_norm_(self._module.parameters(), MOST_NORM)
         self._stepping.step()
         keep = min(self.plan.ema, (1 + taken) / (10 + taken))
         _average(self.average, self._module, keep)

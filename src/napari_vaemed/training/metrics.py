@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from sklearn.metrics import roc_curve
 
 Measure = Callable[[NDArray[np.bool_], NDArray], float]
 
@@ -66,6 +65,8 @@ def f1(positive: NDArray[np.bool_], called: NDArray[np.bool_]) -> float:
 
 def best_threshold(positive: NDArray[np.bool_], score: NDArray) -> float:
     """The score from which on to call positive for the highest sensitivity plus specificity."""
+    from sklearn.metrics import roc_curve
+
     false_share, true_share, threshold = roc_curve(positive, score)
     return float(threshold[np.argmax(true_share - false_share)])
 

@@ -32,8 +32,12 @@ def tempered_likelihood(
 
 def free_kl(mean: torch.Tensor, sd: torch.Tensor, free_nats: float) -> torch.Tensor:
     """KL from the standard normal, summed over dimensions; ``free_nats`` of each are free."""
-    each = 0.5 * (mean.square() + sd.square() - 1.0) - sd.log()
-    return each.mean(0).clamp_min(free_nats).sum()
+    return gaussian_kl(mean, sd).mean(0).clamp_min(free_nats).sum()
+
+
+def gaussian_kl(mean: torch.Tensor, sd: torch.Tensor) -> torch.Tensor:
+    """KL of each dimension from the standard normal, in nats; same shape as both."""
+    return 0.5 * (mean.square() + sd.square() - 1.0) - sd.log()
 
 
 def kl_term(kl: torch.Tensor, capacity: float, warmth: float) -> torch.Tensor:
@@ -115,6 +119,27 @@ def kinship_loss(
     weights = torch.softmax((-apart / temperature).masked_fill(same, -torch.inf), dim=1)
     soft = soft_scores(score).repeat(2, 1)
     return -(soft * torch.log(weights @ soft + 1e-4)).sum(1).mean()
+
+
+def contrastive_loss(
+    codes: torch.Tensor, label: torch.Tensor, temperature: float = 0.1
+) -> torch.Tensor:
+    """Supervised contrastive loss of codes (n, d): those of one class are to point one way.
+
+    −1/|P(i)| Σ_{p ∈ P(i)} ln (exp(zᵢ·zₚ/τ) / Σ_{a ≠ i} exp(zᵢ·zₐ/τ)) of unit vectors, P(i) the
+    others of i's class, averaged over all i that have some (Khosla et al., Supervised Contrastive
+    Learning, 2020). What has no class (−1) takes no part; where nobody has company it is 0.
+    """
+    known = label >= 0
+    unit, label = F.normalize(codes[known], dim=1), label[known]
+    itself = torch.eye(len(label), dtype=torch.bool, device=label.device)
+    kin = (label[:, None] == label[None]) & ~itself
+    company = kin.sum(1)
+    if not company.any():
+        return 0.0 * codes.sum()
+    share = F.log_softmax((unit @ unit.T / temperature).masked_fill(itself, -torch.inf), dim=1)
+    each = -share.masked_fill(~kin, 0.0).sum(1) / company.clamp_min(1)
+    return each[company > 0].mean()
 
 
 def squared_w2(mean: torch.Tensor, sd: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,85 @@
+"""The command that tests a model on digits: digits."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from napari_vaemed.cli.verbs import add_verb, print_json, show_training
+from napari_vaemed.data.form import Value, form_of
+from napari_vaemed.data.progress import finish
+from napari_vaemed.data.run_settings import DIGIT_RUN
+
+
+def add_verbs(verbs: Any) -> None:
+    """Add digits."""
+    verb = add_verb(
+        verbs, "digits", _digits,
+        "Train a model on MNIST, Fashion-MNIST or the like, and score its classes on the test "
+        "part.",
+    )  # fmt: skip
+    verb.add_argument(
+        "path", type=Path,
+        help=".npz with x_train, y_train, x_test, y_test, or train_images and so on; 28 × 28",
+    )  # fmt: skip
+    verb.add_argument("-o", "--output", type=Path, required=True, help="folder for models, report")
+    verb.add_argument("--model", default="OneStepVAE", help="class of the model")
+    verb.add_argument(
+        "--set", dest="arguments", action="append", default=[], metavar="NAME=VALUE",
+        help="argument of the model, for example --set paper=true; may be given several times",
+    )  # fmt: skip
+    verb.add_argument(
+        "--labels", type=float, default=0.0, help="share of the training pictures with a label"
+    )
+    verb.add_argument("--seeds", type=int, nargs="+", default=[0], help="one model each")
+    verb.add_argument(
+        "--epochs", type=int, default=DIGIT_RUN.epochs, help="passes over all pictures"
+    )
+    verb.add_argument("--batch", type=int, default=DIGIT_RUN.batch, help="pictures a step")
+    verb.add_argument("--lr", type=float, default=DIGIT_RUN.lr, help="highest learning rate")
+    verb.add_argument("--device", default=DIGIT_RUN.device, help="auto, cpu, cuda or cuda:N")
+    verb.add_argument("--resume", action="store_true", help="go on from the last saved epoch")
+
+
+def _digits(options: argparse.Namespace) -> None:
+    from napari_vaemed.workflow.train_digits import train_digits
+
+    run = replace(
+        DIGIT_RUN, epochs=options.epochs, batch=options.batch, lr=options.lr,
+        device=options.device, resume=options.resume,
+    )  # fmt: skip
+    work = train_digits(
+        options.path, options.output, model=options.model,
+        arguments=_arguments(options.model, options.arguments), labels=options.labels,
+        seeds=options.seeds, run=run,
+    )  # fmt: skip
+    print_json(finish(work, show_training))
+
+
+def _arguments(model: str, given: list[str]) -> dict[str, Value]:
+    """Arguments of a model from ``name=value``, of the types that its constructor says."""
+    from napari_vaemed.models import VAES
+
+    fields = {
+        field.name: field for cls in VAES if cls.__name__ == model for field in form_of(cls).fields
+    }
+    found: dict[str, Value] = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        if name not in fields:
+            raise ValueError(f"{model} has no {name!r}; it has {', '.join(fields)}.")
+        found[name] = _typed(value, fields[name].default, text)
+    return found
+
+
+def _typed(value: str, like: Value, text: str) -> Value:
+    if isinstance(like, bool):
+        if value.lower() not in ("true", "false"):
+            raise ValueError(f"{text}: wanted true or false.")
+        return value.lower() == "true"
+    try:
+        return type(like)(value)
+    except ValueError:
+        raise ValueError(f"{text}: wanted a number like {like}.") from None
