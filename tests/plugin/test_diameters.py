@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from napari.utils.colormaps.standardize_color import transform_color
 
 from napari_vaemed.plugin.diameters import LAYER
+from napari_vaemed.plugin.theme import finding_colour
 
 
 @pytest.fixture
@@ -29,6 +31,16 @@ def test_both_are_as_long_as_measured_and_lie_in_the_measured_slice(clicked):
         assert lengths == pytest.approx([sizes.longest_mm, sizes.perpendicular_mm], abs=0.01)
         height = clicked.case.world((sizes.slice_index, 0, 0))[0]
         assert lines[..., 0] == pytest.approx(height, abs=0.01)
+
+
+def test_they_stay_lines_in_the_colour_of_their_finding(clicked):
+    for label in (1, 2):
+        clicked.findings.select(label)
+        layer = clicked.case.made[LAYER]
+        wanted = transform_color(finding_colour(label))[0]
+        assert np.allclose(layer.edge_color, [wanted, wanted])
+        assert layer.shape_type == ["line", "line"]
+        assert len(set(layer.edge_width)) == 1
 
 
 def test_they_go_with_the_finding_and_come_back_with_it(clicked, idle):

@@ -165,6 +165,7 @@ def test_outlines_can_tell_something_by_their_colour(two):
 def test_other_plugins_find_the_numbers_in_a_layer_s_features(two, idle):
     assert "Findings" not in two.case.made
     two.finding_list.sit_down()
+    idle(two)
     layer = two.case.made["Findings"]
     assert list(layer.features["finding"]) == [1, 2]
     for row, finding in enumerate(two.case.findings):
@@ -177,9 +178,11 @@ def test_other_plugins_find_the_numbers_in_a_layer_s_features(two, idle):
     assert two.case.made["Findings"] is layer
     assert layer.features["volume_mm3_high"][0] == pytest.approx(bars.volume_mm3.high)
     two.findings.remove(1)
+    idle(two)
     assert list(layer.features["finding"]) == [2]
     assert len(layer.data) == 1
     two.findings.remove(2)
+    idle(two)
     assert len(layer.data) == 0
 
 

@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 
@@ -194,3 +196,32 @@ def test_a_hint_before_any_finding_says_what_to_do(chest):
     chest.findings.hint(inside=[(3, 3, 3)])
     assert "Click a nodule first" in chest.messages["nodule"].text
     assert not chest.busy
+
+
+def test_the_first_frame_after_a_click_shows_its_answer_and_all_else_follows(
+    chest, idle, voxels, qtbot
+):
+    chest.findings._mark._later.setInterval(30_000)  # on a busy machine an answer may take a while
+    chest.findings_changed.connect(chest.findings.measure_errors)
+    chest.viewer.window._qt_window.show()
+    chest.tool.set_on(True)
+    chest.click(voxels[0])
+    idle(chest)
+    frames, last = [], [time.monotonic()]
+
+    def note(event):
+        last[0] = time.monotonic()
+        frames.append((len(chest.case.masks), [job.title for job in chest.jobs.running]))
+
+    canvas = chest.viewer.window._qt_viewer.canvas._scene_canvas
+    canvas.events.draw.connect(note)
+    qtbot.waitUntil(lambda: time.monotonic() - last[0] > 1.5, timeout=30_000)  # it has come to rest
+    frames.clear()
+    chest.click(voxels[1])
+    idle(chest)
+    canvas.events.draw.disconnect(note)
+    masks, running = frames[0]
+    assert masks == 2
+    assert not running
+    assert chest.case.bars_of(chest.case.finding) is not None
+    assert chest.case.description_of(chest.case.finding) is not None

@@ -132,6 +132,20 @@ def test_closing_ends_the_threads(qtbot):
         start(jobs, lambda: 1)
 
 
+def test_a_brief_job_is_told_of_only_when_it_takes_longer(qtbot, jobs):
+    gate = threading.Event()
+    told = []
+    jobs.changed.connect(lambda: told.append(jobs.shown))
+    quick = jobs.start(lambda: 1, title="Quick", channel="a", lane="a", brief=True)
+    qtbot.waitUntil(lambda: not quick.live)
+    assert set(told) == {None}
+    slow = jobs.start(lambda: gate.wait(10), title="Slow", channel="a", lane="a", brief=True)
+    assert jobs.shown is None
+    qtbot.waitUntil(lambda: jobs.shown is slow)
+    gate.set()
+    qtbot.waitUntil(lambda: jobs.shown is None)
+
+
 def test_a_longer_job_stands_in_the_activity_dock_and_can_be_cancelled_there(qtbot, jobs):
     from napari.utils.progress import progress
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,6 +82,10 @@ class Answers(QObject):
         job.returned.connect(lambda _: self.describe_selected())
         return job
 
+    def crops_folder(self) -> Path | None:
+        """Where crops of the known nodules lie, as far as the user has said."""
+        return preferences().lidc_folder if self.own is None else self.own.nodules
+
     def warm_up(self) -> None:
         """Load the model behind, unless it is there."""
         if self.expert is None and not self._session.jobs.has("expert"):
@@ -98,7 +103,7 @@ class Answers(QObject):
         finding = case.finding
         job = self._session.jobs.start(
             lambda: self._describe(case, finding), title=f"Comparing {finding.name}",
-            channel="describe", lane=LANE, owner=case,
+            channel="describe", lane=LANE, owner=case, brief=True,
         )  # fmt: skip
         job.returned.connect(partial(self._on_described, case, finding))
         job.failed.connect(partial(self._on_not_described, finding))
@@ -181,8 +186,7 @@ class Answers(QObject):
         yield Progress("Comparing with known nodules")
         said = experts.examine().describe(expert, case.volume, finding.marked, wish.neighbours)
         yield Progress("Drawing its twins")
-        folder = wish.lidc_folder if self.own is None else self.own.nodules
-        return said, twins.pictures(said, case.volume, finding.marked, folder)
+        return said, twins.pictures(expert, said, case.volume, finding.marked, self.crops_folder())
 
     def _on_described(self, case: Case, finding: Finding, answer: Any) -> None:
         said, pictures = answer

@@ -49,9 +49,10 @@ class Diameters(QObject):
         lines = lines * case.volume.spacing / scale
         if len(layer.data) == 2 and np.allclose(layer.data, lines, atol=1e-3):
             return
-        layer.data = []
-        layer.add_lines(
-            list(lines),
-            edge_width=LINE_MM / float(scale[1]),
-            edge_color=finding_colour(case.finding.label),
-        )
+        colour = finding_colour(case.finding.label)
+        if len(layer.data) == 2:  # they keep their width
+            layer.data = list(lines)
+            layer.edge_color = colour
+        else:
+            layer.data = []
+            layer.add_lines(list(lines), edge_width=LINE_MM / float(scale[1]), edge_color=colour)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_vaemed.plugin import finding_work
 from napari_vaemed.plugin.cases import Case, Finding, free_label
@@ -21,6 +21,7 @@ from napari_vaemed.plugin.finding_rows import (
     said_values,
 )
 from napari_vaemed.plugin.mask_layers import grid_of
+from napari_vaemed.plugin.redrawing import FRAME_MS
 from napari_vaemed.plugin.scans import shown_mm
 
 if TYPE_CHECKING:
@@ -50,9 +51,18 @@ class FindingList(QObject):
         self.colour_by = NUMBER
         self.sorted_by, self.descending = 0, False
         self.open = False
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(FRAME_MS)
+        self._soon.timeout.connect(self._on_soon)
         session.findings_changed.connect(self._on_changed)
         session.prior.changed.connect(self._on_changed)
         session.lungs_changed.connect(self.changed)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the features are still to follow the findings."""
+        return self._soon.isActive()
 
     @property
     def rows(self) -> list[FindingRow]:
@@ -249,8 +259,12 @@ class FindingList(QObject):
             for row in rows:
                 _paint(case.masks.get(row.finding.label), colour_of(row, self.colour_by))
             if self.open:
-                self._put_features(case, rows)
+                self._soon.start()
         self.changed.emit()
+
+    def _on_soon(self) -> None:
+        if self._session.case is not None:
+            self._put_features(self._session.case, self.rows)
 
     def _put_features(self, case: Case, rows: list[FindingRow]) -> None:
         """Have a point a finding, its numbers as features; updated in place."""

@@ -12,19 +12,18 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_vaemed.plugin import work
 from napari_vaemed.plugin.cases import Case, Finding
+from napari_vaemed.plugin.click_mark import ClickMark
 from napari_vaemed.plugin.jobs import Failure, Job
 from napari_vaemed.plugin.masks import drawn_mask, mask_layer, put_mask, shows
+from napari_vaemed.plugin.redrawing import FRAME_MS
 from napari_vaemed.plugin.steps import Steps
-from napari_vaemed.plugin.theme import YELLOW
 
 if TYPE_CHECKING:
-    from napari.layers import Layer
+    from napari.layers import Labels, Layer
 
     from napari_vaemed.plugin.session import Session
 
 LANE, BARS_LANE = "click", "error bars"
-SPOT_MM, TRAIL_MM = 10.0, 1.5
-"""Of the ring where a click was, and of those that show a scribble or a box."""
 
 
 class Findings(QObject):
@@ -37,6 +36,18 @@ class Findings(QObject):
         self._to_look_at: set[tuple[Case, int]] = set()
         self._asked: WeakSet[Any] = WeakSet()
         self._steps = Steps()
+        self._mark = ClickMark(session)
+        self._unmeasured: list[Case] = []
+        self._undescribed = False
+        self._follow = QTimer(self)
+        self._follow.setSingleShot(True)
+        self._follow.setInterval(FRAME_MS)
+        self._follow.timeout.connect(self._on_follow)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything is still to be asked about a finding."""
+        return self._follow.isActive()
 
     def click(self, voxel: Any) -> Job | None:
         """Mark the nodule at a voxel (z, y, x); the newest click wins."""
@@ -47,11 +58,10 @@ class Findings(QObject):
         voxel = tuple(float(v) for v in voxel)
         session.say("nodule")
         task = partial(work.mark, case.volume, voxel, case.lungs)
-        job = session.start(case, task, "Outlining the nodule", "click", LANE)
-        self.show_at(case, [voxel])
+        job = session.start(case, task, "Outlining the nodule", "click", LANE, brief=True)
         job.returned.connect(partial(self._on_marked, case))
         job.failed.connect(partial(self._on_not_marked, case))
-        job.ended.connect(partial(self._on_click_ended, case, job))
+        self._mark.await_answer(case, [voxel], job)
         session.answers.warm_up()
         return job
 
@@ -138,9 +148,30 @@ class Findings(QObject):
 
         Of the CT spoken of, unless another is named.
         """
-        session, case = self._session, case or self._session.case
-        if case is None:
+        case = case or self._session.case
+        if case is not None and not all(f.marked in self._asked for f in case.findings):
+            self._unmeasured.append(case)
+            self._follow.start()
+
+    def show_at(self, case: Case, voxels: Any) -> None:
+        """Show where voxels (n, 3) are, until a click, a hint or other ones are answered."""
+        self._mark.show(case, voxels)
+
+    def _on_follow(self) -> None:
+        """The answer has been drawn: find what may come later."""
+        session = self._session
+        cases, self._unmeasured = self._unmeasured, []
+        undescribed, self._undescribed = self._undescribed, False
+        if session.jobs.closed:
             return
+        for case in cases:
+            if case in session.cases.values():
+                self._measure_errors(case)
+        if undescribed:
+            session.answers.describe_selected()
+
+    def _measure_errors(self, case: Case) -> None:
+        session = self._session
         for finding in case.findings:
             if finding.marked in self._asked:
                 continue
@@ -195,14 +226,14 @@ class Findings(QObject):
         marked = None if finding is None else finding.marked
         task = partial(work.amend, case.volume, marked, inside, outside, box, case.lungs)
         title = "Outlining the nodule" if finding is None else f"Correcting {finding.name}"
-        job = self._session.start(case, task, title, "hint", LANE)
+        job = self._session.start(case, task, title, "hint", LANE, brief=True)
         if finding is None:
             job.returned.connect(partial(self._on_marked, case))
             job.failed.connect(partial(self._on_not_marked, case))
         else:
             job.returned.connect(partial(self._on_corrected, case, finding))
             job.failed.connect(partial(self._session.fail, "nodule", "Not corrected"))
-        job.ended.connect(partial(self._on_click_ended, case, job))
+        self._mark.await_answer(case, [*inside, *outside], job)
         return job
 
     def _on_corrected(self, case: Case, before: Finding, marked: Any) -> None:
@@ -250,8 +281,9 @@ class Findings(QObject):
                     self._sync_mask(case, finding)
         finally:
             self._syncing = False
+        self._undescribed = True
+        self._follow.start()
         self._session.findings_changed.emit()
-        self._session.answers.describe_selected()
 
     def _sync_mask(self, case: Case, finding: Finding) -> None:
         layer = case.masks.get(finding.label)
@@ -259,14 +291,21 @@ class Findings(QObject):
             return
         if layer is not None:
             self._remove(layer)
-        flat = self._session.viewer.dims.ndisplay == 2
-        layer = case.masks[finding.label] = mask_layer(case, finding, outlined=flat)
-        self._session.insert(case, layer, above_all=True)
+        layer = case.masks[finding.label] = self._layer_of(case, finding)
         # A stroke is told before it is written, and napari's own undo only as new data.
         for changed in (layer.events.paint, layer.events.set_data):
             changed.connect(lambda _: self._look_soon(case, finding.label))
         for each in (layer, case.layer):
             self._bind_undo(each)
+
+    def _layer_of(self, case: Case, finding: Finding) -> Labels:
+        """A layer that shows a finding's mask: the one that waits, or a new one on top."""
+        layer = self._session.next_finding.take(case, finding)
+        if layer is None:
+            flat = self._session.viewer.dims.ndisplay == 2
+            layer = mask_layer(case, finding, outlined=flat)
+            self._session.insert(case, layer, above_all=True)
+        return layer
 
     def _bind_undo(self, layer: Layer) -> None:
         """Clicks, hints and strokes are taken back in one order, not by the layer's own."""
@@ -307,7 +346,7 @@ class Findings(QObject):
                 return None
         task = partial(work.measure, case.volume, mask, finding.marked.voxel, case.lungs)
         title = f"Measuring {finding.name}"
-        job = self._session.start(case, task, title, f"measure {label}", LANE)
+        job = self._session.start(case, task, title, f"measure {label}", LANE, brief=True)
         job.returned.connect(partial(self._on_measured, case, label, drawn=True))
         what = f"{finding.name} cannot be measured"
         job.failed.connect(partial(self._session.fail, "nodule", what))
@@ -325,31 +364,6 @@ class Findings(QObject):
             tuple(replace(f, marked=marked) if f.label == label else f for f in case.findings),
             label if drawn else None,
         )
-
-    def show_at(self, case: Case, voxels: Any) -> None:
-        """Show where a click, a scribble or a box (n, 3) was, until it is answered."""
-        at = np.array([case.world(voxel) for voxel in voxels]).reshape(-1, 3)
-        size = SPOT_MM if len(at) == 1 else TRAIL_MM
-        marker = case.made.get("Marker")
-        if marker is None:
-            attributes = {
-                "name": "Click",
-                "face_color": "transparent",
-                "border_color": YELLOW,
-                "size": size,
-                "symbol": "ring",
-                "units": "mm",
-            }
-            self._session.put_made(case, "Marker", (at, attributes, "points"))
-        else:
-            marker.data = at
-            marker.size = size
-
-    def _on_click_ended(self, case: Case, job: Job) -> None:
-        marker = case.made.get("Marker")
-        newest = not self._session.jobs.has(job.channel)
-        if marker is not None and newest and marker in self._session.viewer.layers:
-            marker.data = np.empty((0, 3))
 
 
 def _holds(box: Any, finding: Finding, case: Case) -> bool:

@@ -13,7 +13,6 @@ the lane has let go of it.
 
 from __future__ import annotations
 
-import io
 import threading
 import time
 import traceback
@@ -24,19 +23,16 @@ from itertools import count
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
-from napari.utils.progress import cancelable_progress
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
-from qtpy.QtWidgets import QApplication, QLabel
 
 from napari_vaemed.data.progress import Progress
+from napari_vaemed.plugin.activity import ActivityBar
 from napari_vaemed.plugin.garbage import GuiThreadGarbage
 
 STEP_EVERY_S = 0.05
 """Steps that follow faster than this are not all shown."""
-BAR_AFTER_MS = 1000
-"""Shorter jobs stay out of the activity dock: a line in it takes 0.2 s to make."""
-MOVIE_SPEED = 10
-"""Per cent of its own speed for napari's "in progress" animation."""
+BRIEF_MS = 300
+"""A line in a dock that comes or goes repaints the whole window, 20 to 40 ms without a GPU."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +79,12 @@ class Job(QObject):
         self.live, self.begun = True, False
         self.stop_asked = threading.Event()
 
+    def speak_up(self) -> None:
+        """Be quiet no longer."""
+        if self.live:
+            self.quiet = False
+            self.progressed.emit(self.step)
+
     def cancel(self) -> None:
         """Stop at the next step; whatever the thread still says is dropped from now on."""
         self.stop_asked.set()
@@ -122,7 +124,7 @@ class Jobs(QObject):
         _Postbox.open()
         self._lanes: dict[str, _Lane] = {}
         self._jobs: dict[int, Job] = {}
-        self._bars: dict[int, _ActivityBar] = {}
+        self._bars: dict[int, ActivityBar] = {}
         self._closed = False
 
     @property
@@ -151,6 +153,7 @@ class Jobs(QObject):
         lane: str,
         owner: object = None,
         quiet: bool = False,
+        brief: bool = False,
     ) -> Job:
         """Begin a piece of work; the newest of a channel replaces older ones.
 
@@ -168,14 +171,18 @@ class Jobs(QObject):
             What the result is about; see `cancel_of`.
         quiet : bool
             Without a bar in the activity dock and the status strip.
+        brief : bool
+            Without them as long as it takes no longer than `BRIEF_MS`.
         """
         if self._closed:
             raise RuntimeError("This window is closed; nothing can be started in it.")
         self.cancel_channel(channel)
-        job = Job(next(_numbers), title, channel, owner, quiet)
+        job = Job(next(_numbers), title, channel, owner, quiet or brief)
         self._jobs[job.number] = job
         if not quiet:
-            self._bars[job.number] = _ActivityBar(job)
+            self._bars[job.number] = ActivityBar(job)
+        if brief:
+            QTimer.singleShot(BRIEF_MS, job, job.speak_up)
         job.progressed.connect(self._on_step)
         job.ended.connect(self._on_ended)
         self._lanes.setdefault(lane, _Lane(lane)).put(_Postbox.keep(job, work))
@@ -321,73 +328,3 @@ def _follow(job: Job, steps: Generator[Progress, None, Any]) -> Any:
     finally:
         steps.close()
     return None
-
-
-class _ActivityBar:
-    """The job's line in napari's activity dock, once it has run for a moment.
-
-    napari's progress bars process events whenever they change, so anything may happen between
-    two lines here, the end of the job included.
-    """
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._bar: _Bar | None = None
-        self._later = QTimer()
-        self._later.setSingleShot(True)
-        self._later.timeout.connect(self._open)
-        self._later.start(BAR_AFTER_MS)
-        job.progressed.connect(self.show)
-
-    def _open(self) -> None:
-        # tqdm also writes to a terminal; that goes nowhere.
-        with suppress(RuntimeError):  # a window that has just closed still listens
-            self._bar = _Bar(total=0, desc=self._job.title, file=io.StringIO())
-            self._bar.job = self._job
-            _calm_movies()
-        if not self._job.live:
-            self.close()
-
-    def show(self, step: Progress) -> None:
-        with suppress(RuntimeError):
-            self._show(step)
-
-    def _show(self, step: Progress) -> None:
-        bar = self._bar
-        if bar is None:
-            return
-        if step.doing != bar.desc.removesuffix(": "):
-            bar.set_description(step.doing)
-        if self._bar is not None and step.total and bar.total != step.total:
-            bar.total = step.total
-        if self._bar is not None and step.total:
-            bar.update(min(step.done, step.total) - bar.n)
-
-    def close(self) -> None:
-        self._later.stop()
-        bar, self._bar = self._bar, None
-        if bar is not None:
-            with suppress(RuntimeError):
-                bar.close()
-
-
-def _calm_movies() -> None:
-    """Slow napari's "in progress" animation down.
-
-    Each of its frames repaints the whole window; without a GPU that takes most of the processor
-    from the job itself.
-    """
-    for window in QApplication.topLevelWidgets():
-        for label in window.findChildren(QLabel):
-            if label.movie() is not None:
-                label.movie().setSpeed(MOVIE_SPEED)
-
-
-class _Bar(cancelable_progress):
-    """napari asks its own loop to stop; a job has to be told."""
-
-    job: Job
-
-    def cancel(self) -> None:
-        super().cancel()
-        self.job.cancel()

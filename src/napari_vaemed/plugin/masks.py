@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,10 @@ from napari_vaemed.plugin.theme import finding_colour
 
 if TYPE_CHECKING:
     from napari.layers import Labels
+    from napari.utils.colormaps import DirectLabelColormap
+
+NEXT = "Next finding"
+"""What the layer is made as that waits for a mask."""
 
 MARGIN_MM = 15.0
 """How far beyond the nodule the brush can draw; a whole-volume layer takes a second to add."""
@@ -26,26 +30,62 @@ takes most of a frame."""
 
 def mask_layer(case: Case, finding: Finding, *, outlined: bool) -> Labels:
     """A small Labels layer around a finding, ready for the brush; outlined for slices."""
-    from napari.layers import Labels
-    from napari.utils.colormaps import DirectLabelColormap
-
     start, voxels = boxed(finding.marked.mask, case.volume, _margin(flat=outlined))
+    layer = _labels(case, finding.label, start, voxels, finding.name)
+    layer.contour = int(outlined)
+    layer.metadata.update(_said_of(case, finding, start))
+    return layer
+
+
+def empty_layer(case: Case, label: int) -> Labels:
+    """A Labels layer for slices with nothing in it, which `fill` may make a finding's."""
+    layer = _labels(case, label, (0, 0, 0), np.zeros((1, 1, 1), bool), NEXT)
+    layer.contour = 1
+    layer.metadata[MADE] = NEXT
+    return layer
+
+
+def fill(layer: Labels, case: Case, finding: Finding) -> None:
+    """Make an empty layer a finding's."""
+    start, voxels = boxed(finding.marked.mask, case.volume)
+    if layer.selected_label != finding.label:
+        layer.colormap = _colours(finding.label)
+        layer.selected_label = finding.label
+    if not np.array_equal(layer.scale, case.layer.scale):  # the CT was scaled by hand meanwhile
+        layer.scale = case.layer.scale
+    layer.translate = case.world(start)
+    layer.data = voxels.astype(np.uint8) * finding.label
+    layer.name = finding.name
+    layer.metadata.update(_said_of(case, finding, start))
+
+
+def _labels(
+    case: Case, label: int, start: tuple[int, int, int], voxels: NDArray[np.bool_], name: str
+) -> Labels:
+    from napari.layers import Labels
+
     layer = Labels(
-        voxels.astype(np.uint8) * finding.label,
-        name=finding.name,
+        voxels.astype(np.uint8) * label,
+        name=name,
         scale=case.layer.scale,
         translate=case.world(start),
         units=case.layer.units,
-        colormap=DirectLabelColormap(
-            color_dict={None: "transparent", finding.label: finding_colour(finding.label)}
-        ),
+        colormap=_colours(label),
         opacity=0.9,
-        metadata={**carrying(case.volume), MADE: "Finding", "start": start, "label": finding.label},
     )
-    layer.contour = int(outlined)
-    layer.selected_label = finding.label
+    layer.selected_label = label
     layer.brush_size = 3
     return layer
+
+
+def _colours(label: int) -> DirectLabelColormap:
+    from napari.utils.colormaps import DirectLabelColormap
+
+    return DirectLabelColormap(color_dict={None: "transparent", label: finding_colour(label)})
+
+
+def _said_of(case: Case, finding: Finding, start: tuple[int, int, int]) -> dict[str, Any]:
+    return {**carrying(case.volume), MADE: "Finding", "start": start, "label": finding.label}
 
 
 def give_room(layer: Labels, case: Case, *, flat: bool) -> None:

@@ -17,6 +17,8 @@ from napari_vaemed.plugin.workspace import qt_viewer_of
 if TYPE_CHECKING:
     from napari_vaemed.plugin.session import Session
 
+FRAME_MS = 30
+"""What need not be in the frame that shows an answer begins so much later."""
 PAUSE_MS = 500
 """How long the list of layers and its thumbnails may lag behind the canvas."""
 

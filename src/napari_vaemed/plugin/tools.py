@@ -145,7 +145,6 @@ class NoduleTool(QObject):
     def _hint(self, case: Case, voxels: Any, mode: str) -> None:
         on_scan = [voxel for voxel in voxels if case.volume.contains(voxel)]
         if on_scan:
-            self._session.findings.show_at(case, on_scan)
             where = "inside" if mode == "add" else "outside"
             self._session.findings.hint(**{where: on_scan})
         else:

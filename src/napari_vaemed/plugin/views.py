@@ -153,6 +153,19 @@ class Views(QObject):
             self._hidden.append(layer)
             self._outlined.append(layer)
 
+    def show_in_slices(self, layer: Layer) -> None:
+        """Show a layer; in 3-D it waits until slices are looked at again."""
+        flat = self._session.viewer.dims.ndisplay == 2
+        if layer.visible != flat:
+            layer.visible = flat
+        if not flat and layer not in self._hidden:
+            self._hidden.append(layer)
+
+    def hide(self, layer: Layer) -> None:
+        """Hide a layer, from slices too when they are looked at again."""
+        layer.visible = False
+        self._hidden = [each for each in self._hidden if each is not layer]
+
     def _on_case_changed(self) -> None:
         viewer, case = self._session.viewer, self._session.case
         # Around a CT the canvas is black in every theme, as on any reading station.
@@ -251,7 +264,8 @@ class Views(QObject):
                 mask.contour = 1
                 give_room(mask, case, flat=True)
         for layer in self._outlined:
-            layer.contour = 1
+            if layer in viewer.layers:  # one removed meanwhile still believes itself in 3-D
+                layer.contour = 1
         for layer in self._hidden:
             layer.visible = True
         self._hidden, self._outlined = [], []

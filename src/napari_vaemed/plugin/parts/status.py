@@ -76,7 +76,7 @@ class StatusStrip(QWidget):
         """Show another job at once, the steps of the same one now and then."""
         if self._jobs.shown is not self._shown:
             self.show_progress()
-        elif not self._later.isActive():
+        elif self._shown is not None and not self._later.isActive():
             self._later.start()
 
     def _on_cancel(self) -> None:
