@@ -59,3 +59,9 @@ def test_a_training_tells_its_epochs_and_goes_on_when_asked(slices, tmp_path, ca
 def test_an_impossible_setting_is_one_line(tmp_path, capsys):
     assert main(["train", str(tmp_path), "-o", str(tmp_path), "--epochs", "0"]) == 2
     assert capsys.readouterr().err == "vaemed: epochs must be at least 1; got 0.\n"
+
+
+def test_an_argument_that_the_model_has_not_is_told(nodule_folder, tmp_path, capsys):
+    run = ["train", str(nodule_folder), "-o", str(tmp_path)]
+    assert main([*run, "--set", "depth=3"]) == 2
+    assert "A GaussianVAE has no 'depth'; it has latent_dims" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 
 from napari_vaemed.data.index import NoduleIndex
 from napari_vaemed.data.nodule import NoduleRecord
-from napari_vaemed.data.posterior import Posterior
+from napari_vaemed.data.posterior import DirichletPosterior, Posterior
 from napari_vaemed.io.indexes import (
     append_index,
     index_files,
@@ -218,3 +218,29 @@ def test_damaged_numbers_are_refused_in_words(path):
         read_index(path)
     with pytest.raises(ValueError, match="Build it again"):
         map_posterior(path)
+
+
+def of_shares(start: int, stop: int) -> NoduleIndex:
+    """Dirichlet posteriors of the same nodules."""
+    rng = np.random.default_rng(start)
+    numbers = rng.uniform(0.02, 9, (stop - start, 3)).astype(np.float32)
+    return replace(make(start, stop), posterior=DirichletPosterior(numbers))
+
+
+def test_concentrations_survive_a_round_trip_an_append_and_mapping(tmp_path):
+    path, first, more = tmp_path / "i.safetensors", of_shares(0, 5), of_shares(5, 8)
+    write_index(path, first)
+    assert set(load_file(path)) == {"concentration"}
+    mapped = map_posterior(path)
+    assert np.array_equal(mapped.concentration, first.posterior.concentration)
+    append_index(path, more)
+    whole = read_index(path)
+    assert isinstance(whole.posterior, DirichletPosterior)
+    both = [first.posterior.concentration, more.posterior.concentration]
+    assert np.array_equal(whole.posterior.concentration, np.concatenate(both))
+
+
+def test_gaussians_are_not_appended_to_dirichlets(tmp_path):
+    write_index(tmp_path / "i.safetensors", of_shares(0, 5))
+    with pytest.raises(ValueError, match="made with family DirichletPosterior"):
+        append_index(tmp_path / "i.safetensors", make(5, 8))

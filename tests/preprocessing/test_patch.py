@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_vaemed.data.volume import Volume
-from napari_vaemed.preprocessing.patch import cut_mask, cut_patch
+from napari_vaemed.preprocessing.patch import cut_mask, cut_patch, middle_planes
 
 SLOPE = np.array([3.0, -2.0, 5.0])  # HU per mm along x, y, z
 
@@ -112,3 +112,11 @@ def _first_lidc_nodule(real_data: Path) -> tuple[dict, Volume]:
         sitk.GetArrayFromImage(image).astype(np.int16), image.GetSpacing()[::-1], image.GetOrigin()
     )
     return {"centre": [float(row[f"coord{a}"]) for a in "XYZ"]}, crop
+
+
+def test_middle_planes_are_turned_as_they_are_looked_at():
+    z, y, x = np.indices((4, 6, 8))
+    axial, coronal, sagittal = middle_planes(100 * z + 10 * y + x)
+    assert axial[5, 7] == 200 + 50 + 7  # back and left of the patient: below and on the right
+    assert coronal[0, 7] == 300 + 30 + 7  # the head up
+    assert sagittal[0, 5] == 300 + 50 + 4  # the back on the right

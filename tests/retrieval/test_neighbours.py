@@ -7,7 +7,9 @@ import pytest
 
 from napari_vaemed.data.index import NoduleIndex
 from napari_vaemed.data.nodule import NoduleRecord
-from napari_vaemed.data.posterior import Posterior
+from napari_vaemed.data.posterior import DirichletPosterior, Posterior
+from napari_vaemed.distances import DIRICHLET_DISTANCES, cosine, dirichlet, euclidean
+from napari_vaemed.distances.families import distance_named, distances_of, overlap
 from napari_vaemed.retrieval.neighbours import nearest, nearest_by_volume, vote
 
 
@@ -86,3 +88,39 @@ def test_a_vote_counts_the_sure_and_tells_the_undecided_apart(index):
     assert (counted.malignant, counted.benign, counted.undecided) == (8, 8, 4)
     assert (counted.counted, counted.k) == (16, 20)
     assert str(counted) == "8 of 20 malignant, 4 undecided"
+
+
+@pytest.fixture(scope="module")
+def shares(index) -> NoduleIndex:
+    """The same nodules under Dirichlet posteriors, some of them near the corners."""
+    numbers = 10 ** np.random.default_rng(1).uniform(-1.5, 1, (20, 4))
+    return replace(index, posterior=DirichletPosterior(numbers.astype(np.float32)))
+
+
+@pytest.mark.parametrize("distance", [None, *DIRICHLET_DISTANCES, euclidean, cosine])
+def test_neighbours_among_dirichlets_come_in_the_order_of_their_distance(shares, distance):
+    query = shares.posterior[3]
+    found = nearest(shares, query, k=20, distance=distance)
+    apart = (distance or dirichlet.hellinger)(query, shares.posterior)[0]
+    assert [n.row for n in found] == np.argsort(apart, kind="stable").tolist()
+    assert found[0].row == 3
+    alike = [n.similarity for n in found]
+    assert alike[0] == pytest.approx(1.0)
+    np.testing.assert_allclose(
+        alike, np.exp(-dirichlet.bhattacharyya(query, shares.posterior)[0])[[n.row for n in found]]
+    )
+
+
+def test_each_family_has_distances_of_its_own(index, shares):
+    assert distances_of(index.posterior)[0].__name__ == "wasserstein2"
+    assert distances_of(shares.posterior)[0] is dirichlet.hellinger
+    assert distance_named("kl", shares.posterior) is dirichlet.kl
+    with pytest.raises(ValueError, match="no distance 'wasserstein2' between Dirichlets; choose"):
+        distance_named("wasserstein2", shares.posterior)
+
+
+def test_posteriors_of_two_families_are_not_compared(index, shares):
+    with pytest.raises(ValueError, match="holds a DirichletPosterior of each nodule; this query"):
+        nearest(shares, _query(index, 3))
+    with pytest.raises(ValueError, match="no overlap"):
+        overlap(index.posterior, shares.posterior)

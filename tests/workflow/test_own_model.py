@@ -31,6 +31,7 @@ def test_every_model_has_a_form_whose_defaults_it_can_be_made_of():
         made = cls(**{field.name: field.default for field in form.fields})
         assert all(getattr(made, field.name) == field.default for field in form.fields)
         assert all(field.tip for field in form.fields), form.name
+        assert "images" not in {field.name for field in form.fields}
 
 
 def test_an_empty_folder_keeps_nothing(tmp_path):

@@ -8,14 +8,19 @@ from collections.abc import Sequence
 
 from napari_vaemed import __version__
 from napari_vaemed.cli import (
+    anomalies,
     bench,
+    cards,
     datasets,
+    digits,
     masks,
     nodules,
     prior,
     resampling,
     slices,
+    sweep,
     training,
+    twins,
     volumes,
 )
 from napari_vaemed.cli.verbs import NOT_A_DEVICE
@@ -43,7 +48,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"vaemed {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (volumes, resampling, nodules, prior, slices, masks, training, bench, datasets):
+    for group in (
+        volumes, resampling, nodules, prior, slices, masks, training, bench, cards, twins,
+        sweep, datasets, digits, anomalies,
+    ):  # fmt: skip
         group.add_verbs(verbs)
     return parser
 

@@ -42,14 +42,27 @@ def add_verbs(verbs: Any) -> None:
 
     near = add_verb(verbs, "neighbours", _neighbours, "Nearest known nodules of a nodule.")
     near.add_argument("path", type=Path, nargs="?", help="DICOM folder or volume file to click in")
-    near.add_argument("--id", help="a nodule of the index instead, e.g. LIDC-IDRI-0001_R_1")
     near.add_argument(
-        "--distance", default="wasserstein2", metavar="NAME",
-        help="distance between posteriors; a wrong name lists them all",
+        "--id", action="append", default=[],
+        help="a nodule of the index instead, e.g. LIDC-IDRI-0001_R_1; for a figure several, each "
+        "after its own --id",
+    )  # fmt: skip
+    near.add_argument(
+        "--distance", metavar="NAME",
+        help="distance between posteriors: by default wasserstein2, for a Dirichlet model "
+        "hellinger; a wrong name lists them all",
     )  # fmt: skip
     near.add_argument(
         "--exclude-same-patient", action="store_true", help="only nodules of other patients"
     )
+    near.add_argument(
+        "--figure", type=Path, metavar="OUT.png",
+        help="write each query beside its five nearest of other patients, in three planes",
+    )  # fmt: skip
+    near.add_argument(
+        "--crops", type=Path, metavar="DIR",
+        help="folder of the index's crops (image/<id>.nii.gz), for true CT in the figure",
+    )  # fmt: skip
     _add_point(near)
 
 
@@ -186,26 +199,50 @@ def _print_follow_up(said: dict[str, Any]) -> None:
 
 
 def _neighbours(options: argparse.Namespace) -> None:
+    from napari_vaemed.distances.families import distance_named
+    from napari_vaemed.io.neighbour_figure import check_figure_path
     from napari_vaemed.workflow import compare
 
-    if (options.path is None) == (options.id is None):
+    if (options.path is None) == (not options.id):
         raise ValueError("Give either a CT to click in (PATH with --world or --voxel) or --id.")
-    compare.distance_named(options.distance)
-    if options.id is None:
+    if len(options.id) > 1 and not options.figure:
+        raise ValueError("Several --id make a figure: give --figure OUT.png.")
+    if options.distance is not None:
+        distance_named(options.distance)  # before anything is read
+    if options.figure:
+        check_figure_path(options.figure)
+    if not options.id:
         found = _examine(options)
         expert, query = found.expert, compare.query_of(found)
     else:
-        expert = _expert(options)
-        query = compare.query_of_record(expert, options.id)
+        found, expert = None, _expert(options)
+        query = compare.query_of_record(expert, options.id[0])
     near = compare.neighbours(
         expert, query, k=options.k, distance=options.distance,
         exclude_same_patient=options.exclude_same_patient,
     )  # fmt: skip
+    if options.figure:
+        _draw(options, expert, found)
     rows = [compare.neighbour_values(neighbour) for neighbour in near]
     if options.json:
         print_json(rows)
     else:
         _print_neighbours(rows, expert)
+
+
+def _draw(options: argparse.Namespace, expert: Any, found: Any) -> None:
+    """Write the figure of the clicked nodule, or of those of the index that are named."""
+    from napari_vaemed.workflow import neighbour_figures as figures
+
+    queries = (
+        figures.queries_of_records(expert, options.id, options.crops, options.distance)
+        if found is None
+        else [figures.query_of_examination(found, options.distance)]
+    )
+    figures.write_twins_figure(options.figure, expert, queries, folder=options.crops)
+    for name, _, twins in queries:
+        tell([f"{name}: {figures.vote_said(twins)}"])
+    tell([f"Figure: {options.figure}"])
 
 
 def _print_neighbours(rows: list[dict[str, Any]], expert: Any) -> None:

@@ -17,6 +17,7 @@ from napari_vaemed.data.run_settings import (
     SLICE_RUN,
     RunSettings,
 )
+from napari_vaemed.data.sweep import choice_of
 
 NODULES = (
     "folder of nodule crops in HU: nodules.csv, image/ID.nii.gz, mask/ID.nii.gz and, where "
@@ -41,6 +42,8 @@ def _add_train(verbs: Any) -> None:
     verb = add_verb(verbs, "train", _train, "Train the nodule VAE on labelled crops.")
     verb.add_argument("folder", type=Path, help=NODULES)
     verb.add_argument("--model", default="GaussianVAE", help="class of the model")
+    verb.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
+                      help="argument of the model; may be given several times")  # fmt: skip
     verb.add_argument(
         "--bench-epochs", type=int, default=BENCH_EPOCHS,
         help="passes of each of the five fold models behind the printed AUC; 0 leaves it out",
@@ -148,9 +151,10 @@ def _finish(work: Any, output: Path) -> None:
 def _train(options: argparse.Namespace) -> None:
     from napari_vaemed.workflow.train import train
 
+    arguments = {axis.name: axis.values[0] for axis in map(choice_of, options.set)}
     work = train(
-        options.folder, options.output, model=options.model, run=_run_settings(options),
-        bench_epochs=options.bench_epochs,
+        options.folder, options.output, model=options.model, arguments=arguments,
+        run=_run_settings(options), bench_epochs=options.bench_epochs,
     )  # fmt: skip
     _finish(work, options.output)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vaemed.data.interval import Interval
-from napari_vaemed.data.posterior import Posterior
+from napari_vaemed.data.posterior import AnyPosterior
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +18,7 @@ class Codes:
 
     Parameters
     ----------
-    clicked : Posterior of shape (n, d)
+    clicked : Posterior or DirichletPosterior of shape (n, d)
         Of each nodule as a click in its crop cuts it.
     centred : (n, d) float32
         Means of the patches around the records' centres.
@@ -26,7 +26,7 @@ class Codes:
         Figures of the encoder and its decoder (see `workflow.bench_codes`); None where it has none.
     """
 
-    clicked: Posterior
+    clicked: AnyPosterior
     centred: NDArray[np.float32]
     facts: Mapping[str, float | None]
 

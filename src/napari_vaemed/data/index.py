@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from napari_vaemed.data.nodule import NoduleRecord
-from napari_vaemed.data.posterior import Posterior
+from napari_vaemed.data.posterior import AnyPosterior
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,7 +15,7 @@ class NoduleIndex:
     Parameters
     ----------
     records : tuple of NoduleRecord, length n
-    posterior : Posterior of shape (n, d)
+    posterior : Posterior or DirichletPosterior of shape (n, d)
     model_sha256 : str
         Of the weights that made the posteriors; another model's posterior must not be compared.
     source : str
@@ -26,15 +26,15 @@ class NoduleIndex:
     """
 
     records: tuple[NoduleRecord, ...]
-    posterior: Posterior
+    posterior: AnyPosterior
     model_sha256: str
     source: str
     preprocessing: str = ""
 
     def __post_init__(self) -> None:
-        if len(self.records) != len(self.posterior.mean):
+        if len(self.records) != len(self.posterior):
             raise ValueError(
-                f"{len(self.records)} records but {len(self.posterior.mean)} posteriors: "
+                f"{len(self.records)} records but {len(self.posterior)} posteriors: "
                 "they must match one to one. Build the index again."
             )
 

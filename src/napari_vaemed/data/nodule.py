@@ -18,6 +18,9 @@ ATTRIBUTES = (
 )
 """The nine LIDC-IDRI characteristics, in the order of the readers' XML."""
 
+UNDECIDED = 3.0
+"""The malignancy score of readers who take no side."""
+
 
 @dataclass(frozen=True)
 class NoduleRecord:

@@ -83,5 +83,8 @@ CLICK_RUN = RunSettings(epochs=8, batch=16)
 LUNG_RUN = RunSettings(epochs=2, batch=8)
 """How the shipped models were trained."""
 
+DIGIT_RUN = RunSettings(epochs=20, batch=128)
+"""How the methods are tested on digits."""
+
 BENCH_EPOCHS = 66
 """Passes of each fold model behind the figures of a nodule model."""

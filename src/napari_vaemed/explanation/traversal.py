@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from napari_vaemed.data.index import NoduleIndex
+from napari_vaemed.data.posterior import AnyPosterior, DirichletPosterior
 
 DEAD_KL = 0.1
-"""A dimension whose mean KL (nats) over the index is lower tells nothing of a nodule."""
+"""A dimension that tells less (nats, see `LatentAxis.kl`) tells nothing of a nodule."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,16 @@ class LatentAxis:
         Its place in the code.
     kl : float
         Mean KL from the prior over the index, nats: how much it tells. Of an autoencoder's points
-        half the variance of the codes, which is that KL at a deviation of 1.
+        half the variance of the codes, which is that KL at a deviation of 1. Of a Dirichlet's
+        share ½ ln (1 + s²/σ²), what a Gaussian channel with these variances would tell: s² of the
+        means over the index, σ² of a posterior on average.
     low, high : float
-        Ends of the slider: mean of the index ∓ 3 standard deviations of its means.
+        Ends of the slider: mean of the index ∓ 3 standard deviations of its means; of a share
+        from 0 to 1 at most.
     name : str
         What goes with it most, for example ``"volume +0.71"`` (Spearman).
+    corner : bool
+        Whether latents are shares, and this is the way to a corner of their simplex.
     """
 
     dim: int
@@ -36,33 +42,61 @@ class LatentAxis:
     low: float
     high: float
     name: str
+    corner: bool = False
+
+    def moved(self, latents: NDArray[np.float32], value: float) -> NDArray[np.float32]:
+        """The same latents (d,) with this one at ``value``.
+
+        The others stay, or where latents are shares keep their proportions: the way leads along
+        (1 − t) z + t e from or to the corner e, and never leaves the simplex.
+        """
+        moved = np.array(latents, np.float32)
+        if self.corner:
+            value = float(np.clip(value, 0.0, 1.0))
+            moved[self.dim] = 0.0
+            rest = float(moved.sum())
+            if rest <= 0:  # from the corner itself all ways are alike
+                moved[:], rest = 1.0, len(moved) - 1.0
+            moved *= (1.0 - value) / rest
+        moved[self.dim] = value
+        return moved
 
 
 def latent_axes(index: NoduleIndex) -> tuple[LatentAxis, ...]:
     """Give the informative dimensions, most informative first; dead ones are left out."""
-    points = not index.posterior.sd.any()
-    codes = index.posterior.mean
-    kl = 0.5 * codes.var(axis=0) if points else index.posterior.kl().mean(axis=0)
+    codes, told = index.posterior.mean, _told(index.posterior)
+    corner = isinstance(index.posterior, DirichletPosterior)
     middle, reach = codes.mean(axis=0), 3.0 * codes.std(axis=0)
+    low, high = middle - reach, middle + reach
+    if corner:
+        low, high = np.maximum(low, 0.0), np.minimum(high, 1.0)
     factors = _factors(index)
     return tuple(
         LatentAxis(
             dim=dim,
-            kl=float(kl[dim]),
-            low=float(middle[dim] - reach[dim]),
-            high=float(middle[dim] + reach[dim]),
+            kl=float(told[dim]),
+            low=float(low[dim]),
+            high=float(high[dim]),
             name=_name(codes[:, dim], factors),
+            corner=corner,
         )
-        for dim in np.argsort(-kl, kind="stable").tolist()
-        if kl[dim] >= DEAD_KL
+        for dim in np.argsort(-told, kind="stable").tolist()
+        if told[dim] >= DEAD_KL
     )
 
 
 def traverse(mean: NDArray[np.float32], axis: LatentAxis, steps: int = 11) -> NDArray[np.float32]:
-    """Latents (steps, d) that equal ``mean`` (d,) but for one dimension, which runs low to high."""
-    walk = np.repeat(np.asarray(mean, np.float32)[None], steps, axis=0)
-    walk[:, axis.dim] = np.linspace(axis.low, axis.high, steps)
-    return walk
+    """Latents (steps, d): ``mean`` (d,) `LatentAxis.moved` along one dimension from low to high."""
+    return np.stack([axis.moved(mean, at) for at in np.linspace(axis.low, axis.high, steps)])
+
+
+def _told(posterior: AnyPosterior) -> NDArray[np.floating]:
+    """How much each dimension tells, (d,), see `LatentAxis`."""
+    if isinstance(posterior, DirichletPosterior):
+        noise = np.square(posterior.sd).mean(axis=0)
+        return 0.5 * np.log1p(posterior.mean.var(axis=0) / noise)
+    points = not posterior.sd.any()
+    return 0.5 * posterior.mean.var(axis=0) if points else posterior.kl().mean(axis=0)
 
 
 def _factors(index: NoduleIndex) -> dict[str, NDArray[np.float64]]:

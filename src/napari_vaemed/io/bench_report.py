@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -55,6 +56,22 @@ def write_bench(
             Image.fromarray(picture).save(beside)
 
 
+def read_bench(path: Path) -> tuple[dict[str, Any], tuple[BenchRow, ...]]:
+    """What a bench is about, and its rows, from its ``bench.json``.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, or of another version.
+    """
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        rows = tuple(_row_of(told) for told in about.pop("rows"))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no bench ({error}). Run `vaemed bench` again.") from None
+    return about, rows
+
+
 def markdown(rows: Sequence[BenchRow], about: Mapping[str, Any]) -> str:
     """The bench in words and four tables: who is best, where, how sure, and what else it can do."""
     told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in about.items())
@@ -66,25 +83,25 @@ def markdown(rows: Sequence[BenchRow], about: Mapping[str, Any]) -> str:
         f"{told}. Malignancy 1–2 against 4–5; no patient is learned from and judged. Intervals: "
         "95 %, patients drawn with replacement, the same draws in every row.",
         "## Who tells malignant from benign",
-        _table(
+        markdown_table(
             ["by", "distance or method", "AUC", "deviation between seeds", "AUC, 6–10 mm",
              "above log volume", "above mask features", "p of that", "same class among 10"],
             [_first(row) for row in rows],
         ),
         "## Calibrated by isotonic regression on the other folds",
-        _table(
+        markdown_table(
             ["by", "distance or method", "accuracy", "Brier", "calibration error"],
-            [[row.entrant, row.distance, _told(row.accuracy), _told(row.brier),
-              _told(row.calibration_error)] for row in rows],
+            [[row.entrant, row.distance, interval_told(row.accuracy), interval_told(row.brier),
+              interval_told(row.calibration_error)] for row in rows],
         ),
         "## AUC inside strata",
-        _table(
+        markdown_table(
             ["by", "distance or method", *strata],
-            [[row.entrant, row.distance, *(_told(row.strata[name]) for name in strata)]
+            [[row.entrant, row.distance, *(interval_told(row.strata[name]) for name in strata)]
              for row in rows],
         ),
         "## What else the codes hold",
-        _table(
+        markdown_table(
             ["by", *(title for title, _ in FACTS.values())],
             [[row.entrant, *(_fact(row, fact, digits) for fact, (_, digits) in FACTS.items())]
              for row in best],
@@ -97,17 +114,18 @@ def _first(row: BenchRow) -> list[str]:
     return [
         row.entrant,
         row.distance,
-        _told(row.auc),
+        interval_told(row.auc),
         "–" if row.auc_sd is None else f"{row.auc_sd:.3f}",
-        _told(row.auc_small),
-        _told(row.over_volume, signed=True),
-        _told(row.over_mask, signed=True),
+        interval_told(row.auc_small),
+        interval_told(row.over_volume, signed=True),
+        interval_told(row.over_mask, signed=True),
         "–" if row.p_mask is None else f"{row.p_mask:.3f}",
-        _told(row.precision_at_10),
+        interval_told(row.precision_at_10),
     ]
 
 
-def _told(found: Interval | None, *, signed: bool = False) -> str:
+def interval_told(found: Interval | None, *, signed: bool = False) -> str:
+    """For example ``"0.915 [0.886, 0.941]"``; a dash where there is none."""
     if found is None:
         return "–"
     form = "+.3f" if signed else ".3f"
@@ -119,9 +137,21 @@ def _fact(row: BenchRow, fact: str, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells below their columns."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _row_of(told: Mapping[str, Any]) -> BenchRow:
+    """A row from what `dataclasses.asdict` made of it."""
+
+    def back(value: Any) -> Any:
+        whole = isinstance(value, Mapping) and set(value) == {"value", "low", "high"}
+        return Interval(**value) if whole else value
+
+    strata = {name: back(value) for name, value in told["strata"].items()}
+    return BenchRow(**{**{name: back(value) for name, value in told.items()}, "strata": strata})
 
 
 def _flat(row: BenchRow) -> dict[str, Any]:

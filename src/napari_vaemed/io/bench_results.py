@@ -14,15 +14,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from napari_vaemed.data.bench import Codes
-from napari_vaemed.data.posterior import Posterior
 from napari_vaemed.io.atomic import replacing
+from napari_vaemed.io.posteriors import posterior_of, posterior_tensors
+
+CLICKS_FILE = "clicks.safetensors"
+"""Name of the clicked patches in a bench's folder."""
 
 
 def write_codes(path: Path, codes: Codes, settings: Mapping[str, Any]) -> None:
     """Write codes with what they were made by, whole or not at all."""
     tensors = {
-        "mean": codes.clicked.mean.astype(np.float32),
-        "sd": codes.clicked.sd.astype(np.float32),
+        **posterior_tensors(codes.clicked),
         "centred": codes.centred.astype(np.float32),
     }
     about = {"settings": _text(settings), "facts": _text(codes.facts)}
@@ -46,8 +48,20 @@ def read_codes(path: Path, settings: Mapping[str, Any]) -> Codes | None:
             f"{path} was made by {about.get('settings')}; asked for is {_text(settings)}. Give "
             "another folder, or delete it."
         )
-    posterior = Posterior(tensors["mean"], tensors["sd"])
-    return Codes(posterior, tensors["centred"], json.loads(about["facts"]))
+    return Codes(posterior_of(tensors), tensors["centred"], json.loads(about["facts"]))
+
+
+def read_kept_codes(path: Path) -> tuple[Codes, dict[str, Any]]:
+    """Read codes whatever they were made by, and what that was.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged.
+    """
+    tensors, about = _read(path)
+    codes = Codes(posterior_of(tensors), tensors["centred"], json.loads(about["facts"]))
+    return codes, json.loads(about["settings"])
 
 
 def write_clicks(path: Path, ids: Sequence[str], patches: NDArray[np.int16]) -> None:

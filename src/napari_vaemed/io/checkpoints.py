@@ -15,6 +15,7 @@ from safetensors.torch import load, save
 from torch import nn
 
 from napari_vaemed.io.atomic import replacing
+from napari_vaemed.io.reports import write_report
 from napari_vaemed.models import LUNG_SEGMENTERS, SEGMENTERS, SLICE_CLASSIFIERS, VAES
 from napari_vaemed.models.device import choose_device
 from napari_vaemed.training.steps import State
@@ -61,10 +62,14 @@ def write_model(path: Path, module: nn.Module, card: Mapping[str, Any]) -> Model
     }
     with replacing(path) as beside:
         beside.write_bytes(data)
-    with replacing(path.with_suffix(".json")) as beside:
-        beside.write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_report(path.with_suffix(".json"), about)
     device = next(module.parameters()).device
     return Model(name, module.eval(), sha256, dict(card), str(device))
+
+
+def write_card(path: Path, card: Mapping[str, Any]) -> None:
+    """Write another card for weights (.safetensors) that stay as they are."""
+    write_report(path.with_suffix(".json"), {**read_about(path), "card": dict(card)})
 
 
 def read_model(path: Path, device: str = "auto") -> Model:
@@ -83,7 +88,7 @@ def read_model(path: Path, device: str = "auto") -> Model:
     ValueError
         If they do not belong together, are damaged, or name a model this package does not have.
     """
-    about = _read_about(path)
+    about = read_about(path)
     data = path.read_bytes()
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 != about["sha256"]:
@@ -168,7 +173,16 @@ def _serialised(tensors: State) -> bytes:
     return save({name: value.detach().cpu().contiguous() for name, value in tensors.items()})
 
 
-def _read_about(path: Path) -> dict[str, Any]:
+def read_about(path: Path) -> dict[str, Any]:
+    """What stands beside weights (.safetensors): class, arguments, sha256 and card.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one of the two files is missing.
+    ValueError
+        If the JSON is damaged or lacks one of the four.
+    """
     for needed in (path, path.with_suffix(".json")):
         if not needed.is_file():
             raise FileNotFoundError(

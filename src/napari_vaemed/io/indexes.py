@@ -2,7 +2,7 @@
 
 An index is a pair of files of one name, and as many parts as were appended to it:
 
-    nodules.safetensors        ``mean`` and ``sd``, (n, d) float32
+    nodules.safetensors        ``mean`` and ``sd``, of Dirichlets ``concentration``, (n, d) float32
     nodules.json               source, model, preprocessing, checksum of the first, records
     nodules.part1.safetensors  the same of what was appended first
     nodules.part1.json         and which file it follows
@@ -30,15 +30,16 @@ from safetensors.numpy import load, save
 
 from napari_vaemed.data.index import NoduleIndex
 from napari_vaemed.data.nodule import NoduleRecord
-from napari_vaemed.data.posterior import Posterior
+from napari_vaemed.data.posterior import AnyPosterior
 from napari_vaemed.io.atomic import replacing
+from napari_vaemed.io.posteriors import posterior_of, posterior_tensors
 from napari_vaemed.preprocessing.patch import PATCH_SHAPE, PATCH_SPACING
 
 _LONGEST_HEAD = 100_000_000  # bytes, by the definition of safetensors
 
 
 def write_index(path: Path, index: NoduleIndex) -> None:
-    """Write ``path`` (.safetensors: ``mean`` and ``sd``) and the same name with .json.
+    """Write ``path`` (.safetensors: the posteriors) and the same name with .json.
 
     An index that does not say how its patches were cut is taken to be made by this version.
     """
@@ -71,11 +72,12 @@ def append_index(path: Path, more: NoduleIndex) -> None:
         raise ValueError(f"The index holds {', '.join(again[:3])} already. Leave such nodules out.")
     _check_same("model", about["model_sha256"], more.model_sha256)
     _check_same("preprocessing", about.get("preprocessing", ""), more.preprocessing)
-    dims = map_posterior(path).mean.shape[1]
-    if more.posterior.mean.shape[1] != dims:
+    held = map_posterior(path)
+    _check_same("family", type(held).__name__, type(more.posterior).__name__)
+    if more.posterior.dims != held.dims:
         raise ValueError(
-            f"The index holds codes of {dims} numbers; those to be added have "
-            f"{more.posterior.mean.shape[1]}."
+            f"The index holds codes of {held.dims} numbers; those to be added have "
+            f"{more.posterior.dims}."
         )
     _write_pair(_part(path, len(files)), {"follows": files[-1].sha256}, more)
 
@@ -96,11 +98,11 @@ def read_index(path: Path) -> NoduleIndex:
     try:
         stated = about.get("preprocessing", "")
         _check_same("preprocessing", stated, _preprocessing() if stated else "")
-        posteriors = [_read_posterior(file) for file in files]
-        records = tuple(_record(entry) for file in files for entry in file.about["records"])
-        posterior = Posterior(
-            np.concatenate([p.mean for p in posteriors]), np.concatenate([p.sd for p in posteriors])
+        tensors = [_read_posterior(file) for file in files]
+        posterior = posterior_of(
+            {name: np.concatenate([held[name] for held in tensors]) for name in tensors[0]}
         )
+        records = tuple(_record(entry) for file in files for entry in file.about["records"])
         return NoduleIndex(records, posterior, about["model_sha256"], about["source"], stated)
     except (SafetensorError, KeyError, TypeError) as error:
         raise ValueError(f"The index {path.name} is damaged ({error!r}). Build it again.") from None
@@ -111,7 +113,7 @@ def index_files(path: Path) -> tuple[Path, ...]:
     return tuple(file.path for file in _read_files(path))
 
 
-def map_posterior(path: Path) -> Posterior:
+def map_posterior(path: Path) -> AnyPosterior:
     """Posteriors of one .safetensors file, mapped: only what is used is read from disk.
 
     For search in an index larger than memory.
@@ -126,10 +128,15 @@ def map_posterior(path: Path) -> Posterior:
         head = file.read(min(length, _LONGEST_HEAD))
     try:
         tensors = json.loads(head)
-        mean, sd = (_mapped(path, tensors[name], 8 + length) for name in ("mean", "sd"))
+        return posterior_of(
+            {
+                name: _mapped(path, tensor, 8 + length)
+                for name, tensor in tensors.items()
+                if name != "__metadata__"
+            }
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"The index {path.name} is damaged ({error!r}). Build it again.") from None
-    return Posterior(mean, sd)
 
 
 @dataclass(frozen=True)
@@ -168,7 +175,7 @@ def _read_file(path: Path) -> _File:
     return _File(path, json.loads(data), hashlib.sha256(data).hexdigest())
 
 
-def _read_posterior(file: _File) -> Posterior:
+def _read_posterior(file: _File) -> dict[str, NDArray[np.float32]]:
     data = file.path.read_bytes()
     # Indexes written by version 0.1 do not name the checksum.
     expected = file.about.get("posterior_sha256", "")
@@ -178,17 +185,12 @@ def _read_posterior(file: _File) -> Posterior:
             "for (its checksum differs): a writing broke off, or one of the two was replaced. "
             "Build it again."
         )
-    numbers = load(data)
-    return Posterior(numbers["mean"], numbers["sd"])
+    tensors: dict[str, NDArray[np.float32]] = load(data)
+    return tensors
 
 
 def _write_pair(path: Path, about: Mapping[str, Any], index: NoduleIndex) -> None:
-    data = save(
-        {
-            "mean": np.ascontiguousarray(index.posterior.mean, np.float32),
-            "sd": np.ascontiguousarray(index.posterior.sd, np.float32),
-        }
-    )
+    data = save(posterior_tensors(index.posterior))
     whole = {
         **about,
         "posterior_sha256": hashlib.sha256(data).hexdigest(),

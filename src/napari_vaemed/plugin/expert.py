@@ -51,6 +51,16 @@ def examine() -> ModuleType:
     return _workflow("examine")
 
 
+def neighbours() -> ModuleType:
+    """The module `napari_vaemed.workflow.neighbours`; as `examine`."""
+    return _workflow("neighbours")
+
+
+def neighbour_figures() -> ModuleType:
+    """The module `napari_vaemed.workflow.neighbour_figures`; as `examine`."""
+    return _workflow("neighbour_figures")
+
+
 def classify() -> ModuleType:
     """The module `napari_vaemed.workflow.classify`; as `examine`."""
     return _workflow("classify")
@@ -78,6 +88,8 @@ def load_expert(device: str, own: OwnModel | None = None) -> Work[Expert]:
     """
     yield Progress("Starting PyTorch", 0, 3)
     workflow = examine()
+    neighbours()  # so that the first click need not wait for them
+    neighbour_figures()
     # One nodule is too little work to share: measured on two cores with another program busy, two
     # threads take 200 ms to decode it, one takes 9.
     sys.modules["torch"].set_num_threads(1)

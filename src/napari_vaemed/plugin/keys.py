@@ -41,7 +41,7 @@ class Gesture:
 
 
 SLICES, WINDOW, FINDINGS, HELP = "Slices", "Window", "Findings and answers", "Help"
-CALIPERS, MASKS = "Calipers", "Mask desk"
+CALIPERS, MASKS, DOUBTS = "Calipers", "Mask desk", "Disagreement"
 """Headings of the page of keys."""
 
 
@@ -77,6 +77,13 @@ KEYS: tuple[Key, ...] = (
     Key("Shift-R", "Reject the mask", MASKS, lambda s: s.mask_desk.queue.judge("reject")),
     Key("Shift-J", "Previous pair", MASKS, lambda s: s.mask_desk.queue.step(-1)),
     Key("Shift-K", "Next pair", MASKS, lambda s: s.mask_desk.queue.step(1)),
+    Key("Shift-Y", "Keep the label", DOUBTS, lambda s: s.disagreement.decide("keep")),
+    Key("Shift-I", "Flip the label", DOUBTS, lambda s: s.disagreement.decide("flip")),
+    Key("Shift-Q", "Exclude the nodule", DOUBTS, lambda s: s.disagreement.decide("exclude")),
+    Key("Shift-S", "Both are one patient", DOUBTS, lambda s: s.disagreement.decide("same patient")),
+    Key("Shift-U", "Unsure", DOUBTS, lambda s: s.disagreement.decide("unsure")),
+    Key("Shift-PageUp", "Previous entry", DOUBTS, lambda s: s.disagreement.step(-1)),
+    Key("Shift-PageDown", "Next entry", DOUBTS, lambda s: s.disagreement.step(1)),
     Key("F1", "This page", HELP, lambda s: open_keys_page(s)),
 )
 """Every key that is bound."""

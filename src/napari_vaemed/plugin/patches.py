@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer
 
-from napari_vaemed.plugin.theme import BLUE, LUNG_WINDOW, VERMILION
+from napari_vaemed.plugin.theme import BLUE, VERMILION
 
 if TYPE_CHECKING:
     from napari_vaemed.plugin.cases import Case, Finding
@@ -22,7 +22,11 @@ SHOWN_MM = 190.0
 """Height of what the camera shows when it turns to a finding's patches."""
 DIFFERENCE_HU = 600.0
 DECODED, DIFFERENCE, TRAVERSAL, TWIN = "Decoded", "Difference", "Traversal", "Twin"
+OF_SLICES = (DECODED, DIFFERENCE)
+"""They come by themselves: in 3-D they would stand beside the finding as grey blocks."""
 TWINS_A_ROW = 5
+BESIDE = (-1, 1)
+"""Row and column of the one twin that is looked at: in the finding's row, next to it."""
 
 
 class Patches(QObject):
@@ -38,15 +42,24 @@ class Patches(QObject):
         session.answers.decoded.connect(self._on_decoded)
         session.answers.traversed.connect(self._on_traversed)
 
-    def show_twins(self) -> None:
-        """Put the twins of the chosen finding above it, in rows of five."""
-        case, finding = self._session.case, self._finding
-        if case is None or finding is None:
+    def show_twins(self, number: int | None = None) -> None:
+        """Put the twins of the chosen finding above it, in rows of five.
+
+        With a number, 0 for the nearest, that one alone, on the finding's left side.
+        """
+        case, finding, found = self._session.case, self._finding, self._session.twins.found
+        if case is None or finding is None or found is None:
             return
-        said, pictures = case.description_of(finding), case.pictures_of(finding)
-        if said is None or pictures is None:
-            return
-        waiting = list(enumerate(zip(said.neighbours, pictures.twins, strict=True)))
+        pairs = list(enumerate(zip(found.twins.neighbours, found.pictures, strict=True)))
+        waiting = [
+            (each, *pair, divmod(each, TWINS_A_ROW) if number is None else BESIDE)
+            for each, pair in pairs
+            if number in (None, each)
+        ]
+        shown = {f"{TWIN} {each + 1}" for each, *_ in waiting}
+        for what, layer in case.made.items():
+            if what.startswith(TWIN) and what not in shown:
+                self._session.views.hide(layer)
         self.adding = True
         self._add_twin(case, finding, waiting)
         self.look_at(case, finding)
@@ -73,6 +86,14 @@ class Patches(QObject):
         """Take the strip out of sight."""
         self._hide(TRAVERSAL)
 
+    def follow_window(self) -> None:
+        """Show twins and decoded nodules in the window of the CT."""
+        case = self._session.case
+        for what in (TWIN, DECODED, TRAVERSAL):
+            for layer in self._layers(what):
+                if case is not None:
+                    layer.contrast_limits = case.layer.contrast_limits
+
     def clear(self) -> None:
         """Remove all that a model has made: another one answers from now on."""
         for case in self._session.cases.values():
@@ -94,8 +115,7 @@ class Patches(QObject):
         if not waiting or case is not self._session.case or finding is not self._finding:
             self.adding = False
             return
-        number, (neighbour, picture) = waiting.pop(0)
-        row, column = divmod(number, TWINS_A_ROW)
+        number, neighbour, picture, (row, column) = waiting.pop(0)
         score, distance = neighbour.record.malignancy, neighbour.distance
         name = f"{TWIN} {number + 1} (mal {score:.1f}, d {distance:.2f})"
         place = (-1 - row, column - TWINS_A_ROW // 2)
@@ -128,16 +148,24 @@ class Patches(QObject):
 
     def _put(self, case: Case, what: str, layer_data: Any) -> None:
         """Write into the layer that is there: quicker than a new one, and than removing an old."""
-        layer, (data, attributes, _) = case.made.get(what), layer_data
+        layer, (data, attributes, kind) = case.made.get(what), layer_data
+        solid = what in OF_SLICES and self._session.viewer.dims.ndisplay == 3
         if layer is None or layer.data.shape != data.shape:
-            self._session.put_made(case, what, layer_data)
+            made = data, {**attributes, "visible": not solid}, kind
+            layer = self._session.put_made(case, what, made)
+            if solid:
+                self._session.views.show_in_slices(layer)
             return
         layer.data[...] = data
+        if tuple(layer.contrast_limits) != attributes["contrast_limits"]:
+            layer.contrast_limits = attributes["contrast_limits"]
         if layer.name != attributes["name"]:
             layer.name = attributes["name"]
         if tuple(layer.translate) != attributes["translate"]:
             layer.translate = attributes["translate"]
-        if not layer.visible:
+        if what in OF_SLICES:
+            self._session.views.show_in_slices(layer)
+        elif not layer.visible:
             layer.visible = True
         layer.refresh(extent=False)
 
@@ -148,7 +176,7 @@ class Patches(QObject):
 
     def _hide(self, what: str) -> None:
         for layer in self._layers(what):
-            layer.visible = False
+            self._session.views.hide(layer)
 
     def _on_findings_changed(self) -> None:
         case = self._session.case
@@ -180,7 +208,7 @@ def _layer(
     attributes = {
         "name": name,
         "colormap": "gray",
-        "contrast_limits": LUNG_WINDOW.limits,
+        "contrast_limits": tuple(case.layer.contrast_limits),
         "scale": (1.0, 1.0, 1.0),
         "translate": tuple(corner),
         "units": "mm",

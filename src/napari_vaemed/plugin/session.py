@@ -110,6 +110,7 @@ class Session(QObject):
         self.calipers = Calipers(self)
         self.caliper_leftovers = CaliperLeftovers(self)
         self.windowing = Windowing(self)
+        self.windowing.window_changed.connect(self.patches.follow_window)
         self.scrolling = Scrolling(self)
         self.slab = Slab(self)
         self.mask_desk = MaskDesk(self)
@@ -138,9 +139,9 @@ class Session(QObject):
     @property
     def busy(self) -> bool:
         """Whether anything is being worked on, or still to be drawn."""
-        waiting = self.patches.adding or self.where.waiting or self.calipers.waiting
-        waiting = waiting or self.three_views.waiting or self.finding_keeper.waiting
-        waiting = waiting or self.next_finding.waiting
+        late = (self.where, self.calipers, self.three_views, self.finding_keeper, self.findings,
+                self.finding_list, self.next_finding)  # fmt: skip
+        waiting = self.patches.adding or any(each.waiting for each in late)
         return bool(self.jobs.running) or waiting
 
     def close(self) -> None:
@@ -151,10 +152,11 @@ class Session(QObject):
 
     def say(self, topic: str, text: str = "", level: str = "info", details: str = "") -> None:
         """Put a message into the docks of a topic; an empty text takes it away."""
-        self.messages.pop(topic, None)
+        said = self.messages.pop(topic, None)
         if text:
             self.messages[topic] = Message(text, level, details)
-        self.said.emit(topic)
+        if text or said is not None:  # to take away what is not there would repaint the docks
+            self.said.emit(topic)
 
     def fail(self, topic: str, what: str, failure: Failure) -> None:
         """Say in a dock what went wrong."""
@@ -276,20 +278,11 @@ class Session(QObject):
         return self.findings.click(voxel)
 
     def start(
-        self,
-        case: Case,
-        task: Any,
-        title: str,
-        what: str,
-        lane: str = "volume",
-        *,
-        quiet: bool = False,
-        brief: bool = False,
+        self, case: Case, task: Any, title: str, what: str, lane: str = "volume", **how: bool
     ) -> Job:
-        """Begin work about one CT; it is dropped when the CT goes."""
-        return self.jobs.start(
-            task, title=title, channel=(what, case), lane=lane, owner=case, quiet=quiet, brief=brief
-        )
+        """Begin work about one CT, ``how`` as `Jobs.start` takes it; dropped when the CT goes."""
+        channel = what, case
+        return self.jobs.start(task, title=title, channel=channel, lane=lane, owner=case, **how)
 
     def _on_lungs(self, case: Case, found: work.Lungs) -> None:
         case.lungs, case.lung_ml, case.lungs_told = found.labels, found.ml, found.told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,16 +13,19 @@ from numpy.typing import NDArray
 from napari_vaemed.data.volume import Volume
 
 if TYPE_CHECKING:
-    from napari_vaemed.data.nodule import NoduleRecord
-    from napari_vaemed.workflow.examine import Described, Marked
+    from napari_vaemed.workflow.examine import Described, Expert, Marked
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A nodule's patch, (32, 32, 32) int16 HU at 1 mm; ``true`` if it is CT and not decoded."""
+    """A nodule's patch, (32, 32, 32) int16 HU at 1 mm; ``true`` if it is CT and not decoded.
+
+    ``path`` is the file it was cut from, where there is one of a known nodule.
+    """
 
     hu: NDArray[np.int16]
     true: bool
+    path: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +36,9 @@ class Pictures:
     twins: tuple[Picture, ...]
 
 
-def pictures(said: Described, volume: Volume, marked: Marked, folder: Path | None) -> Pictures:
+def pictures(
+    expert: Expert, said: Described, volume: Volume, marked: Marked, folder: Path | None
+) -> Pictures:
     """Cut the finding's patch, and the twins' where LIDC-IDRI crops are at hand.
 
     Parameters
@@ -41,23 +47,30 @@ def pictures(said: Described, volume: Volume, marked: Marked, folder: Path | Non
         Holds ``image/<id>.nii.gz``; without it, or where a file is missing, a twin's picture is
         the decoder's reconstruction.
     """
-    near = zip(said.neighbours, said.pictures, strict=True)
-    return Pictures(
-        Picture(_cut(volume, marked.measurement.centre_mm), true=True),
-        tuple(_twin(neighbour.record, decoded, folder) for neighbour, decoded in near),
-    )
+    from napari_vaemed.workflow.neighbour_figures import cut
+
+    query = Picture(cut(volume, marked.measurement.centre_mm), true=True)
+    decoded = {n.row: hu for n, hu in zip(said.neighbours, said.pictures, strict=True)}
+    return Pictures(query, twin_pictures(expert, list(decoded), folder, decoded))
 
 
-def _twin(record: NoduleRecord, decoded: NDArray[np.int16], folder: Path | None) -> Picture:
-    path = None if folder is None else folder / "image" / f"{record.id}.nii.gz"
-    if path is None or not path.is_file():
-        return Picture(decoded, true=False)
-    from napari_vaemed.io.volumes import read_volume
+def twin_pictures(
+    expert: Expert,
+    rows: Sequence[int],
+    folder: Path | None,
+    decoded: dict[int, NDArray[np.int16]] | None = None,
+) -> tuple[Picture, ...]:
+    """Pictures of nodules of the index.
 
-    return Picture(_cut(read_volume(path), record.centre_mm), true=True)
+    Parameters
+    ----------
+    folder : Path or None
+        As in `pictures`.
+    decoded : mapping or None
+        What is decoded already, by row.
+    """
+    from napari_vaemed.workflow.neighbour_figures import crop_of, known_patches
 
-
-def _cut(volume: Volume, centre_mm: tuple[float, float, float]) -> NDArray[np.int16]:
-    from napari_vaemed.preprocessing.patch import cut_patch
-
-    return np.rint(cut_patch(volume, centre_mm).hu).astype(np.int16)
+    drawn = known_patches(expert, rows, folder, decoded)
+    paths = (crop_of(expert.index.records[row], folder) for row in rows)
+    return tuple(Picture(hu, true, path) for (hu, true), path in zip(drawn, paths, strict=True))

@@ -134,3 +134,13 @@ def _interpolate(box: NDArray[np.float32], grid: Grid, beyond: str) -> NDArray[n
         order=1,
         mode=beyond,
     )
+
+
+def middle_planes(patch: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Axial, coronal and sagittal plane through the middle of a patch (z, y, x).
+
+    As they are looked at: the patient's right on the left, the front up or on the left, the head
+    up.
+    """
+    z, y, x = (size // 2 for size in patch.shape)
+    return patch[z], patch[::-1, y, :], patch[::-1, :, x]

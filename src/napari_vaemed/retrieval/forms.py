@@ -95,7 +95,7 @@ class Form:
     query: Callable[[Posterior], tuple[Numbers, Numbers]]
     known: Callable[[Posterior], Vectors]
     reach: Callable[[Numbers], Numbers]
-    bound: Callable[[Posterior, Posterior], Numbers] | None = None
+    bound: Callable[[Any, Any], Numbers] | None = None
     tight: bool = True
     invariant: str = "affine"
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vaemed.data.posterior import Posterior
+from napari_vaemed.data.posterior import AnyPosterior, Posterior
 
 
 def expect(posterior: Posterior, rows: slice) -> None:
@@ -21,7 +21,7 @@ def expect(posterior: Posterior, rows: slice) -> None:
 
 
 @contextmanager
-def scattered(posterior: Posterior) -> Iterator[None]:
+def scattered(posterior: AnyPosterior) -> Iterator[None]:
     """While it lasts, a row that is asked for is read without megabytes around it."""
     _advise(posterior, "MADV_RANDOM")
     try:
@@ -30,9 +30,9 @@ def scattered(posterior: Posterior) -> Iterator[None]:
         _advise(posterior, "MADV_NORMAL")
 
 
-def _advise(posterior: Posterior, advice: str) -> None:
+def _advise(posterior: AnyPosterior, advice: str) -> None:
     option = getattr(mmap, advice, None)
-    for array in (posterior.mean, posterior.sd):
+    for array in vars(posterior).values():
         file = _file(array)
         if option is not None and file is not None and array.size:
             start = array.ctypes.data - np.frombuffer(file, np.uint8).ctypes.data

@@ -13,11 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vaemed.data.posterior import Posterior
+from napari_vaemed.data.posterior import AnyPosterior, Posterior
 from napari_vaemed.distances.properties import Distance
 from napari_vaemed.retrieval.features import BLOCK, Features, OutOfRange, Singles, make_features
 from napari_vaemed.retrieval.forms import FORMS
@@ -37,15 +38,15 @@ class Searchable:
 
     Parameters
     ----------
-    posterior : Posterior of shape (m, d)
+    posterior : Posterior or DirichletPosterior of shape (m, d)
     distance : function
     features : Features or None
-        None if the distance has no form, or features would leave float32; then all is asked
-        directly.
+        None if the distance has no form, the family is not Gaussian, or features would leave
+        float32; then all is asked directly.
     """
 
-    posterior: Posterior
-    distance: Distance[Posterior]
+    posterior: AnyPosterior
+    distance: Distance[Any]
     features: Features | None
 
 
@@ -69,7 +70,7 @@ class Hits:
 
 
 def prepare(
-    known: Posterior, distance: Distance[Posterior], *, keep: bool = True, device: str = "cpu"
+    known: AnyPosterior, distance: Distance[Any], *, keep: bool = True, device: str = "cpu"
 ) -> Searchable:
     """Make known posteriors searchable.
 
@@ -84,7 +85,7 @@ def prepare(
         distances are asked on the CPU.
     """
     form, features = FORMS.get(distance), None
-    if form is not None and len(known):
+    if form is not None and len(known) and isinstance(known, Posterior):
         with suppress(OutOfRange):
             features = make_features(form, known, keep=keep or device != "cpu", device=device)
     return Searchable(known, distance, features)
@@ -92,7 +93,7 @@ def prepare(
 
 def search(
     known: Searchable,
-    query: Posterior,
+    query: AnyPosterior,
     k: int,
     *,
     allowed: NDArray[np.bool_] | None = None,
@@ -102,7 +103,8 @@ def search(
 
     Parameters
     ----------
-    query : Posterior of shape (n, d) or (d,)
+    query : Posterior or DirichletPosterior of shape (n, d) or (d,)
+        Of the family that is known.
     allowed : (m,) or (n, m) bool or None
         Which known posteriors may be given at all, for all queries or for each.
     shortlist : int or None
@@ -128,7 +130,7 @@ def search(
 
 def search_parts(
     parts: Sequence[Searchable],
-    query: Posterior,
+    query: AnyPosterior,
     k: int,
     *,
     allowed: NDArray[np.bool_] | None = None,
@@ -155,7 +157,7 @@ def search_parts(
 
 def _search(
     known: Searchable,
-    query: Posterior,
+    query: AnyPosterior,
     k: int,
     allowed: NDArray[np.bool_] | None,
     shortlist: int,
@@ -173,7 +175,7 @@ def _search(
 class _Nearest:
     """The k nearest of each query among those asked so far; any thread may ask."""
 
-    def __init__(self, known: Searchable, query: Posterior, k: int) -> None:
+    def __init__(self, known: Searchable, query: Any, k: int) -> None:
         self.known, self.query, self.asked = known, query, 0
         self.distances = np.full((len(query), k), np.inf)
         self.rows = np.full((len(query), k), -1, np.int64)
@@ -314,14 +316,16 @@ def _places(rows: slice) -> list[slice]:
     return [slice(s, min(s + BLOCK, rows.stop)) for s in starts]
 
 
-def _check(known: Searchable, query: Posterior, k: int, allowed: NDArray[np.bool_] | None) -> None:
+def _check(
+    known: Searchable, query: AnyPosterior, k: int, allowed: NDArray[np.bool_] | None
+) -> None:
     if k < 1:
         raise ValueError(f"At least one neighbour must be asked for; got k={k}.")
     n, m = len(query), len(known.posterior)
-    if query.mean.shape[1] != known.posterior.mean.shape[1]:
+    if query.dims != known.posterior.dims:
         raise ValueError(
-            f"The index holds codes of {known.posterior.mean.shape[1]} numbers; this query has "
-            f"{query.mean.shape[1]}. Use the model the index was built with."
+            f"The index holds codes of {known.posterior.dims} numbers; this query has "
+            f"{query.dims}. Use the model the index was built with."
         )
     if allowed is not None and (allowed.shape not in ((m,), (n, m)) or allowed.dtype != bool):
         raise ValueError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,18 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vaemed.data.bench import BenchRow, Codes
-from napari_vaemed.data.interval import Interval
 from napari_vaemed.data.nodule_set import NoduleSet
 from napari_vaemed.data.progress import Progress
 from napari_vaemed.data.run_settings import BENCH_EPOCHS, NODULE_RUN, RunSettings
 from napari_vaemed.io.bench_report import write_bench
-from napari_vaemed.io.bench_results import read_codes, write_codes
+from napari_vaemed.io.bench_results import CLICKS_FILE, read_codes, write_codes
 from napari_vaemed.io.nodules import read_nodule_set
 from napari_vaemed.workflow.bench_cases import SMALL, BenchSet, bench_set
 from napari_vaemed.workflow.bench_codes import Entrant, codes_of, entrants_named, made_by
 from napari_vaemed.workflow.bench_collected import Collected
 from napari_vaemed.workflow.bench_pictures import bench_pictures, table_picture
-from napari_vaemed.workflow.bench_votes import NEIGHBOURS, K
+from napari_vaemed.workflow.card import LATENT, card_figures
 from napari_vaemed.workflow.fitted import on_device
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def bench(
     measures = _distances(distances)
     codes_folder = out / "codes"
     codes_folder.mkdir(parents=True, exist_ok=True)
-    data = yield from bench_set((yield from read_nodule_set(folder)), out / "clicks.safetensors")
+    data = yield from bench_set((yield from read_nodule_set(folder)), out / CLICKS_FILE)
     found = Collected(data)
     rows: tuple[BenchRow, ...] = ()
     for seed in range(seeds):
@@ -121,25 +120,24 @@ def knn_bench(
     dict
         JSON-able: what was measured, and for each the AUC overall and inside 6–10 mm.
     """
-    from napari_vaemed.distances import euclidean, wasserstein2
+    from napari_vaemed.retrieval.comparison import askable
 
     data = yield from bench_set(nodules)
     found = Collected(data)
     run = RunSettings(epochs=epochs, seed=seed, device=device, **settings)
-    judged = (Entrant("latent", model, arguments or {}), Entrant("PCA", ""))
+    judged = (Entrant(LATENT, model, arguments or {}), Entrant("PCA", ""))
     for fold, (known, held_out) in enumerate(data.folds(folds, seed)):
         yield Progress(f"Fold {fold + 1} of {folds}", fold, folds)
         found.add_rulers(seed, fold, known, held_out)
         for entrant in judged:
             codes = yield from codes_of(entrant, data, samples, known, run)
-            point = not codes.clicked.sd.any()
-            distance = euclidean if point else wasserstein2
-            found.add(entrant.name, codes, seed, fold, known, held_out, [distance])
+            default = askable(codes.clicked)[:1]
+            found.add(entrant.name, codes, seed, fold, known, held_out, default)
     reach = (samples.views.shape[2] - 1) / 2
     found.add_score("crop height", seed, crop_heights(nodules, within_mm=np.inf))
     found.add_score("crop height in reach", seed, crop_heights(nodules, within_mm=reach))
     about = {"epochs": epochs, "folds": folds, "seed": seed}
-    return _card_figures(found.rows(), data, about)
+    return card_figures(found.rows(), _about(data, about))
 
 
 def crop_heights(nodules: NoduleSet, *, within_mm: float) -> NDArray[np.float64]:
@@ -153,34 +151,6 @@ def crop_heights(nodules: NoduleSet, *, within_mm: float) -> NDArray[np.float64]
         whole = (volume.shape[0] - 1) * volume.spacing[0]
         heights[row] = np.clip([below, whole - below], 0.0, within_mm).sum()
     return heights
-
-
-def _card_figures(
-    rows: Sequence[BenchRow], data: BenchSet, about: Mapping[str, Any]
-) -> dict[str, Any]:
-    def told(found: Interval | None) -> dict[str, Any]:
-        if found is None:
-            return {"value": None}
-        return {"value": round(found.value, 4), "from": round(found.low, 4),
-                "to": round(found.high, 4)}  # fmt: skip
-
-    figures: dict[str, Any] = {
-        "measure": (
-            f"AUC of {K}-NN votes, malignancy 1–2 against 4–5, patient-grouped folds; with 95 % "
-            "interval over patients"
-        ),
-        **_about(data, about),
-    }
-    for row in rows:
-        how = "" if row.distance in (NEIGHBOURS, "2-Wasserstein", "Euclidean") else row.distance
-        name = f"{row.entrant} {how}".strip()
-        area, small = told(row.auc), told(row.auc_small)
-        figures[name] = {
-            "auc": area.pop("value"), **area,
-            "auc_6_to_10_mm": small.pop("value"),
-            **{f"6_to_10_mm_{key}": value for key, value in small.items()},
-        }  # fmt: skip
-    return figures
 
 
 def _about(data: BenchSet, about: Mapping[str, Any]) -> dict[str, Any]:

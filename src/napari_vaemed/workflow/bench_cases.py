@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vaemed.data.nodule import UNDECIDED
 from napari_vaemed.data.nodule_set import NoduleSet
 from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.io.bench_results import read_clicks, write_clicks
@@ -18,9 +19,6 @@ from napari_vaemed.workflow.index import click_all
 
 if TYPE_CHECKING:
     from napari_vaemed.training.samples import NoduleSamples
-
-UNDECIDED = 3.0
-"""The malignancy score that is not scored: neither benign nor malignant."""
 
 SMALL = "6–10 mm"
 """The stratum in which size helps least."""

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vaemed.data.bench import Codes
-from napari_vaemed.data.posterior import Posterior
+from napari_vaemed.data.nodule import UNDECIDED
+from napari_vaemed.data.posterior import AnyPosterior, DirichletPosterior, Posterior
 from napari_vaemed.data.progress import Progress
 from napari_vaemed.data.run_settings import RunSettings
 from napari_vaemed.io.checkpoints import Model
-from napari_vaemed.workflow.bench_cases import UNDECIDED, BenchSet
+from napari_vaemed.workflow.bench_cases import BenchSet
 from napari_vaemed.workflow.encode import CHUNK, encode_patches
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def codes_of(
     model = Model(entrant.model, module, "", {}, run.device)
     clicked = encode_patches(model, data.patches)
     centred = encode_patches(model, data.centred.target.numpy())
-    facts = {"seconds": seconds, **_spread(clicked, known)}
+    facts = {"seconds": seconds, **_spread(clicked, known, _kl(model, clicked))}
     if entrant.trained:
         facts |= yield from _drawing(model, data, centred, known, run.seed)
     return Codes(clicked, centred.mean, facts)
@@ -168,14 +169,26 @@ def _principal_components(data: BenchSet, known: Rows) -> Codes:
     return Codes(Posterior(means, np.zeros_like(means)), centred, facts)
 
 
-def _spread(codes: Posterior, known: Rows) -> dict[str, float | None]:
-    active = codes.mean[known].var(axis=0) > ACTIVE_VARIANCE
-    kl = float(codes.kl().sum(1).mean()) if codes.sd.any() else None
-    return {"active_units": float(active.sum()), "kl_nats": kl}
+def _kl(model: Model, codes: AnyPosterior) -> NDArray[np.floating]:
+    """KL from the model's prior in nats, (n,); nan of points."""
+    if isinstance(codes, DirichletPosterior):
+        from napari_vaemed.distances.dirichlet import kl
+
+        prior = DirichletPosterior(np.full((1, codes.dims), model.module.prior))
+        return kl(codes, prior)[:, 0]
+    return codes.kl().sum(1) if codes.sd.any() else np.full(len(codes), np.nan)
+
+
+def _spread(codes: AnyPosterior, known: Rows, kl: NDArray[np.floating]) -> dict[str, float | None]:
+    # A share is about 1/d: what is told by units of deviation 1 is told by it d times smaller.
+    unit = codes.dims if isinstance(codes, DirichletPosterior) else 1
+    active = (unit * codes.mean[known]).var(axis=0) > ACTIVE_VARIANCE
+    told = None if np.isnan(kl).any() else float(kl.mean())
+    return {"active_units": float(active.sum()), "kl_nats": told}
 
 
 def _drawing(
-    model: Model, data: BenchSet, centred: Posterior, known: Rows, seed: int
+    model: Model, data: BenchSet, centred: AnyPosterior, known: Rows, seed: int
 ) -> Generator[Progress, None, dict[str, float | None]]:
     """How well the decoder draws held-out nodules, scored and undecided ones."""
     yield Progress("Drawing held-out nodules")
@@ -183,9 +196,9 @@ def _drawing(
     figures: dict[str, float | None] = {**_rmse(squares, data, known)}
     figures["own_mask_dice"] = float(dice[_held_out(data, known)].mean())
     if centred.sd.any():
-        noise = np.random.default_rng(seed).standard_normal(centred.mean.shape).astype(np.float32)
-        sampled, _ = _drawn(model, data.centred, centred.mean + centred.sd * noise)
-        figures |= _elbo(sampled, centred.kl().sum(1), data, known)
+        latents = centred.sample(np.random.default_rng(seed))
+        sampled, _ = _drawn(model, data.centred, latents)
+        figures |= _elbo(sampled, _kl(model, centred), data, known)
     return figures
 
 
@@ -230,7 +243,7 @@ def _rmse(squares: NDArray[np.floating], data: BenchSet, known: Rows) -> dict[st
 
 
 def _elbo(
-    squares: NDArray[np.float64], kl: NDArray[np.float32], data: BenchSet, known: Rows
+    squares: NDArray[np.float64], kl: NDArray[np.floating], data: BenchSet, known: Rows
 ) -> dict[str, float | None]:
     """Evidence lower bound in nats a measured voxel, of grey values from 0 to 1.
 

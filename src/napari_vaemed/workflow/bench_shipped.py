@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from napari_vaemed.data.index import NoduleIndex
+from napari_vaemed.data.nodule import UNDECIDED
 from napari_vaemed.data.nodule_set import NoduleSet
 from napari_vaemed.data.progress import Work
 from napari_vaemed.io.checkpoints import Model, read_model
 from napari_vaemed.io.indexes import read_index
 from napari_vaemed.io.nodules import read_nodule_set
 from napari_vaemed.io.weights import shipped_index_path, shipped_model_path
-from napari_vaemed.workflow.bench_cases import SMALL, UNDECIDED, cases_of
+from napari_vaemed.workflow.bench_cases import SMALL, cases_of
 from napari_vaemed.workflow.bench_votes import Floats, K
 from napari_vaemed.workflow.encode import encode_patches
 from napari_vaemed.workflow.index import click_all
@@ -84,14 +85,15 @@ def _figures(
 
 def _votes(encoder: Model, index: NoduleIndex, patches: Any, patients: list[str]) -> Floats:
     """Votes (n,) of the index's nodules of other patients on clicked patches."""
-    from napari_vaemed.distances import euclidean, wasserstein2
+    from napari_vaemed.distances.families import distances_of
     from napari_vaemed.training.folds import SAME_SCAN
     from napari_vaemed.training.metrics import knn_score
 
     score = np.array([record.malignancy for record in index.records])
     clear = np.flatnonzero(score != UNDECIDED)
-    distance = wasserstein2 if index.posterior.sd.any() else euclidean
-    apart = distance(encode_patches(encoder, patches), index.posterior[clear])
+    apart = distances_of(index.posterior)[0](
+        encode_patches(encoder, patches), index.posterior[clear]
+    )
     owners = [index.records[row].patient for row in clear]
     owners = [SAME_SCAN.get(owner, owner) for owner in owners]
     apart[np.array(patients)[:, None] == np.array(owners)] = np.inf

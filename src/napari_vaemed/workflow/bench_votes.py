@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_vaemed.data.bench import Codes
 from napari_vaemed.data.posterior import Posterior
+from napari_vaemed.training.folds import standardised
 from napari_vaemed.workflow.bench_cases import BenchSet
 from napari_vaemed.workflow.bench_codes import Rows
 
@@ -62,16 +63,18 @@ def neighbour_votes(
 ) -> dict[str, Votes]:
     """Votes of the known scored rows on the held-out ones, by the title of each distance.
 
-    Points have no spread: of the distances only those between points are asked of them.
+    Of the distances those of the same names are asked that go with the codes: points have no
+    spread, and Dirichlets have distances of their own.
     """
     from napari_vaemed.distances.properties import properties_of
+    from napari_vaemed.retrieval.comparison import askable
 
-    points = not codes.clicked.sd.any()
     query, others = codes.clicked[held_out], codes.clicked[known]
-    asked = [d for d in distances if not points or d.__module__.endswith(".points")]
+    names = {distance.__name__ for distance in distances}
     return {
-        properties_of(distance).title: _votes(distance(query, others), data, known, held_out)
-        for distance in asked
+        properties_of(distance).title: votes_of(distance(query, others), data, known, held_out)
+        for distance in askable(codes.clicked)
+        if distance.__name__ in names
     }
 
 
@@ -82,8 +85,8 @@ def ruler_votes(data: BenchSet, known: Rows, held_out: Rows) -> dict[Way, Votes]
     features = standardised(data.features, known)
     return {
         ("log volume", "itself"): Votes(data.log_volumes[held_out], nothing),
-        ("log volume", NEIGHBOURS): _votes(_gaps(volume, known, held_out), data, known, held_out),
-        ("mask features", NEIGHBOURS): _votes(
+        ("log volume", NEIGHBOURS): votes_of(_gaps(volume, known, held_out), data, known, held_out),
+        ("mask features", NEIGHBOURS): votes_of(
             _gaps(features, known, held_out), data, known, held_out
         ),
         ("mask features", LOGISTIC): Votes(_logistic(features, data, known, held_out), nothing),
@@ -109,17 +112,11 @@ def joined_votes(
     nothing = np.full(len(held_out), np.nan)
     for weight in WEIGHTS:
         both = np.concatenate([features, weight * code], axis=1)
-        near = _votes(_gaps(both, known, held_out), data, known, held_out)
+        near = votes_of(_gaps(both, known, held_out), data, known, held_out)
         found[JOINED][weight] = near
         score = _logistic(both, data, known, held_out)
         found[JOINED_LOGISTIC][weight] = Votes(score, nothing)
     return found
-
-
-def standardised(values: NDArray[np.floating], known: Rows) -> Floats:
-    """Columns of mean 0 and deviation 1 over the known rows."""
-    spread = values[known].std(axis=0, dtype=float)
-    return (values - values[known].mean(axis=0, dtype=float)) / np.where(spread > 1e-6, spread, 1.0)
 
 
 def mask_probe(codes: NDArray[np.floating], data: BenchSet, known: Rows, held_out: Rows) -> float:
@@ -152,7 +149,8 @@ def _gaps(values: Floats, known: Rows, held_out: Rows) -> Floats:
     return distance(points(held_out), points(known))
 
 
-def _votes(apart: Floats, data: BenchSet, known: Rows, held_out: Rows) -> Votes:
+def votes_of(apart: Floats, data: BenchSet, known: Rows, held_out: Rows) -> Votes:
+    """Votes of the known scored rows on held-out ones that lie so far ``apart``, (n, m)."""
     from napari_vaemed.training.metrics import knn_score, precision_at
 
     malignant = _malignant(data)

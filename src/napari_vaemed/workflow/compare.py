@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from napari_vaemed.data.posterior import Posterior
-from napari_vaemed.distances import DISTANCES
-from napari_vaemed.distances.properties import Distance
-from napari_vaemed.retrieval.neighbours import Neighbour, nearest, patient_of
+from napari_vaemed.data.posterior import AnyPosterior
+from napari_vaemed.distances.families import distance_named
+from napari_vaemed.retrieval.neighbours import Neighbour, nearest, patient_of, row_of_record
 from napari_vaemed.workflow.examine import Expert
 from napari_vaemed.workflow.report import Examination, near_values
 
@@ -17,7 +16,7 @@ from napari_vaemed.workflow.report import Examination, near_values
 class Query:
     """A nodule to be compared: its posterior (d,), and whose it is as far as is known."""
 
-    posterior: Posterior
+    posterior: AnyPosterior
     patient: str | None
     series_uid: str | None
 
@@ -30,16 +29,9 @@ def query_of_record(expert: Expert, record_id: str) -> Query:
     LookupError
         When the index holds no nodule of that id.
     """
-    known = expert.index.posterior
-    for row, record in enumerate(expert.index.records):
-        if record.id == record_id:
-            return Query(
-                Posterior(known.mean[row], known.sd[row]), record.patient, record.series_uid
-            )
-    raise LookupError(
-        f"The index holds no nodule {record_id!r}; its ids look like "
-        f"{expert.index.records[0].id!r} ({len(expert.index)} nodules)."
-    )
+    row = row_of_record(expert.index, record_id)
+    record = expert.index.records[row]
+    return Query(expert.index.posterior[row], record.patient, record.series_uid)
 
 
 def query_of(found: Examination) -> Query:
@@ -60,10 +52,12 @@ def neighbours(
     query: Query,
     *,
     k: int = 10,
-    distance: str = DISTANCES[0].__name__,
+    distance: str | None = None,
     exclude_same_patient: bool = False,
 ) -> tuple[Neighbour, ...]:
     """Nearest known nodules of a nodule, by the distance of that name.
+
+    By default it is the first of the posterior's family.
 
     Raises
     ------
@@ -80,21 +74,12 @@ def neighbours(
         expert.index,
         query.posterior,
         k=k,
-        distance=distance_named(distance),
+        distance=None if distance is None else distance_named(distance, query.posterior),
         patient=patient,
         series_uid=query.series_uid,
         exclude_patient=patient if exclude_same_patient else None,
         model_sha256=expert.model.sha256,
     )
-
-
-def distance_named(name: str) -> Distance[Posterior]:
-    """The distance of `napari_vaemed.distances.DISTANCES` with that name."""
-    for distance in DISTANCES:
-        if distance.__name__ == name.replace("-", "_"):
-            return distance
-    known = ", ".join(distance.__name__ for distance in DISTANCES)
-    raise ValueError(f"There is no distance {name!r}; choose one of {known}.")
 
 
 def neighbour_values(neighbour: Neighbour) -> dict[str, Any]:

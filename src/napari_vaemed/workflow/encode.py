@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_vaemed.data.finding import NoduleMask
-from napari_vaemed.data.posterior import Posterior
+from napari_vaemed.data.posterior import AnyPosterior, DirichletPosterior, Posterior
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.io.checkpoints import Model
 from napari_vaemed.preprocessing.patch import PATCH_SHAPE, cut_patch
@@ -22,7 +22,7 @@ CHUNK = 64
 
 def encode_nodule(
     model: Model, volume: Volume, mask: NoduleMask | None, voxel: ArrayLike
-) -> Posterior:
+) -> AnyPosterior:
     """Posterior (d,) of the nodule at a click.
 
     Parameters
@@ -33,8 +33,7 @@ def encode_nodule(
         The click, in voxels, fractional; the centre where there is no mask.
     """
     patch = cut_patch(volume, nodule_centre(volume, mask, voxel))
-    posterior = encode_patches(model, patch.hu[None])
-    return Posterior(posterior.mean[0], posterior.sd[0])
+    return encode_patches(model, patch.hu[None])[0]
 
 
 def nodule_centre(volume: Volume, mask: NoduleMask | None, voxel: ArrayLike) -> NDArray[np.float64]:
@@ -44,21 +43,23 @@ def nodule_centre(volume: Volume, mask: NoduleMask | None, voxel: ArrayLike) -> 
     return volume.to_world(np.argwhere(mask.voxels).mean(axis=0) + mask.start)
 
 
-def encode_patches(model: Model, hu: NDArray) -> Posterior:
-    """Posteriors (n, d) of patches (n, z, y, x) in HU."""
+def encode_patches(model: Model, hu: NDArray) -> AnyPosterior:
+    """Posteriors (n, d) of patches (n, z, y, x) in HU, of the model's family."""
     import torch
 
     from napari_vaemed.models.networks import to_unit
+    from napari_vaemed.models.protocols import is_dirichlet
 
     vae = cast("NoduleVAE", model.module)
-    means, sds = [], []
+    parts = []
     with torch.inference_mode():
         for start in range(0, len(hu), CHUNK):
             part = torch.from_numpy(hu[start : start + CHUNK].astype(np.float32))
-            mean, sd = vae.posterior(to_unit(part.to(model.device))[:, None])
-            means.append(mean.float().cpu().numpy())
-            sds.append(sd.float().cpu().numpy())
-    return Posterior(np.concatenate(means), np.concatenate(sds))
+            looks = to_unit(part.to(model.device))[:, None]
+            said = (vae.concentration(looks),) if is_dirichlet(vae) else vae.posterior(looks)
+            parts.append([numbers.float().cpu().numpy() for numbers in said])
+    whole = [np.concatenate(numbers) for numbers in zip(*parts, strict=True)]
+    return DirichletPosterior(*whole) if is_dirichlet(vae) else Posterior(*whole)
 
 
 def decode(model: Model, latents: NDArray[np.float32]) -> NDArray[np.int16]:

@@ -17,20 +17,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_vaemed.data.finding import Measurement, NoduleMask
 from napari_vaemed.data.index import NoduleIndex
-from napari_vaemed.data.posterior import Posterior
+from napari_vaemed.data.posterior import AnyPosterior
 from napari_vaemed.data.volume import Volume
+from napari_vaemed.data.vote_calibration import VoteCalibration
 from napari_vaemed.explanation import traversal
 from napari_vaemed.explanation.traversal import LatentAxis, latent_axes
 from napari_vaemed.io.checkpoints import Model, read_model
 from napari_vaemed.io.indexes import read_index
+from napari_vaemed.io.vote_calibration import calibration_beside
 from napari_vaemed.io.weights import shipped_index_path, shipped_model_path
-from napari_vaemed.retrieval.neighbours import (
-    Neighbour,
-    Vote,
-    nearest,
-    nearest_by_volume,
-    vote,
-)
+from napari_vaemed.retrieval.neighbours import Neighbour, nearest
 from napari_vaemed.segmentation.measure import measure_nodule
 from napari_vaemed.segmentation.refine import Belief, Hints, refine
 from napari_vaemed.workflow import encode
@@ -61,11 +57,15 @@ class Marked:
 
 @dataclass(frozen=True, eq=False)
 class Expert:
-    """What answers "what is it like?": a model, an index made with it, and its latent axes."""
+    """What answers "what is it like?": a model, an index made with it, and its latent axes.
+
+    ``calibration`` says what the votes of its index are worth; None where that was not measured.
+    """
 
     model: Model
     index: NoduleIndex
     axes: tuple[LatentAxis, ...]
+    calibration: VoteCalibration | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +74,9 @@ class Described:
 
     Parameters
     ----------
-    posterior : Posterior of shape (d,)
+    posterior : Posterior or DirichletPosterior of shape (d,)
     neighbours : tuple of Neighbour
         The nearest known nodules, nearest first.
-    vote, ruler : Vote
-        Of these neighbours, and of as many neighbours by volume alone.
     reconstruction : (32, 32, 32) int16
         The decoded posterior mean in HU at 1 mm.
     pictures : tuple of (32, 32, 32) int16
@@ -87,10 +85,8 @@ class Described:
         What "encode" and "neighbours" took.
     """
 
-    posterior: Posterior
+    posterior: AnyPosterior
     neighbours: tuple[Neighbour, ...]
-    vote: Vote
-    ruler: Vote
     reconstruction: NDArray[np.int16]
     pictures: tuple[NDArray[np.int16], ...]
     seconds: Mapping[str, float]
@@ -107,13 +103,15 @@ def load_expert(
         If the index was made with another model.
     """
     model = read_model(model_path or shipped_model_path(), device=device)
-    index = read_index(index_path or shipped_index_path())
+    index_path = index_path or shipped_index_path()
+    index = read_index(index_path)
     if index.model_sha256 != model.sha256:
         raise ValueError(
             f"The index was made with model {index.model_sha256[:12]}…, but the model loaded is "
             f"{model.sha256[:12]}…. Build the index again with `vaemed index`."
         )
-    return Expert(model, index, latent_axes(index))
+    calibration = calibration_beside(index_path, model.sha256)
+    return Expert(model, index, latent_axes(index), calibration)
 
 
 @lru_cache(maxsize=2)
@@ -183,13 +181,10 @@ def describe(expert: Expert, volume: Volume, marked: Marked, k: int = 10) -> Des
         series_uid=volume.series_uid,
         model_sha256=expert.model.sha256,
     )
-    ruler = nearest_by_volume(expert.index, marked.measurement.volume_mm3, k=k)
     seconds = {"encode": encoded - start, "neighbours": perf_counter() - encoded}
     means = expert.index.posterior.mean[[neighbour.row for neighbour in near]]
     decoded = decode(expert, np.vstack([posterior.mean[None], means]))
-    return Described(
-        posterior, near, vote(near), vote(ruler), decoded[0], tuple(decoded[1:]), seconds
-    )
+    return Described(posterior, near, decoded[0], tuple(decoded[1:]), seconds)
 
 
 def decode(expert: Expert, latents: NDArray[np.float32]) -> NDArray[np.int16]:

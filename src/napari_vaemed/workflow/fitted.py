@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
@@ -46,13 +47,16 @@ def new_model(
     Raises
     ------
     ValueError
-        If there is no such class among ``classes``.
+        If there is no such class among ``classes``, or no such argument.
     """
     import torch
 
     named = {cls.__name__: cls for cls in classes}
     if name not in named:
         raise ValueError(f"The model must be one of {', '.join(named)}; got {name!r}.")
+    known = inspect.signature(named[name]).parameters
+    if unknown := [argument for argument in arguments if argument not in known]:
+        raise ValueError(f"A {name} has no {unknown[0]!r}; it has {', '.join(known)}.")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return named[name](**arguments)

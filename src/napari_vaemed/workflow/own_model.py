@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from napari_vaemed.data.form import Form, form_of
+from napari_vaemed.data.nodule import UNDECIDED
 from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.io.checkpoints import Model, read_model, read_training
 from napari_vaemed.io.indexes import read_index, write_index
 from napari_vaemed.io.nodules import read_nodule_scores, read_nodule_set
 from napari_vaemed.models import VAES
-from napari_vaemed.workflow.bench_cases import UNDECIDED
 from napari_vaemed.workflow.index import build_index
 from napari_vaemed.workflow.train import MODEL_FILE, STATE_FILE
 
@@ -67,8 +67,15 @@ class Kept:
 
 
 def model_forms() -> tuple[Form, ...]:
-    """The form of every model of nodules, the shipped one's first."""
-    return tuple(form_of(cls) for cls in VAES)
+    """The form of every model of nodules, the shipped one's first.
+
+    What a model looks at, ``images``, is settled by there being nodules.
+    """
+    forms = [form_of(cls) for cls in VAES]
+    return tuple(
+        replace(form, fields=tuple(field for field in form.fields if field.name != "images"))
+        for form in forms
+    )
 
 
 def count_nodules(folder: Path) -> NoduleCounts:

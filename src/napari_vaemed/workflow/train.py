@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_vaemed.data.nodule_set import NoduleSet
 from napari_vaemed.data.progress import Progress
 from napari_vaemed.data.run_settings import BENCH_EPOCHS, NODULE_RUN, RunSettings
 from napari_vaemed.io.checkpoints import Model
-from napari_vaemed.io.nodules import LIDC_SOURCE, read_nodule_set
+from napari_vaemed.io.nodules import read_nodule_set
+from napari_vaemed.workflow.card import Made, model_card
 from napari_vaemed.workflow.fitted import fitted, new_model, on_device, publish
 
 if TYPE_CHECKING:
@@ -84,7 +84,10 @@ def train(
     module = yield from fitted(
         module, learned, checkpoint, run, held_out=held_out, pictures=pictures
     )
-    card = model_card(nodules, model, slices, {**run.for_card(), "bench-epochs": bench_epochs})
+    people = len({record.patient for record in nodules.records})
+    training = {**run.for_card(), "bench-epochs": bench_epochs}
+    made = Made(model, arguments or {}, slices)
+    card = model_card(made, nodules.source, len(nodules), people, training)
     trained = publish(out / MODEL_FILE, module, card, run, checkpoint)
     if bench_epochs:
         shared = {k: v for k, v in run.for_card().items() if k not in ("epochs", "patience")}
@@ -120,38 +123,3 @@ def reconstructions(samples: NoduleSamples, module: nn.Module) -> dict[str, NDAr
     both = torch.stack([wanted[:, middle], drawn[:, middle]])  # (2, n, y, x)
     grid = both.permute(0, 2, 1, 3).flatten(2).flatten(0, 1)
     return {"reconstructions": (255 * grid.clamp(0, 1)).round().byte().numpy()}
-
-
-def model_card(
-    nodules: NoduleSet, model: str, slices: int, training: Mapping[str, Any]
-) -> dict[str, Any]:
-    """What a person must know of the model, without the figures."""
-    lidc = nodules.source == LIDC_SOURCE
-    return {
-        "what": f"{model} of lung nodules in CT: 32 mm patches at 1 mm, HU −1000 to 400",
-        "use": "Research only. Not a medical device; no diagnosis may rest on it.",
-        "data": nodules.source,
-        "licence": (
-            "Weights and index derive from LIDC-IDRI, CC BY 3.0: name the source."
-            if lidc
-            else "Weights and index derive from the user's own data, and fall under its terms."
-        ),
-        "nodules": len(nodules),
-        "patients": len({record.patient for record in nodules.records}),
-        "split": (
-            "The weights saw these nodules, so their own neighbours are not held out; the figures "
-            "come from five models that each saw four fifths of the patients"
-            f"{' (LIDC-IDRI-0029 and -0138, one scan, count as one patient)' if lidc else ''}."
-        ),
-        "extent": (
-            "Crops cut tight to the nodule in z tell its size by their height. It is hidden: the "
-            f"encoder reads the {slices} central slices (±{(slices - 1) / 2:g} mm) only and fades "
-            "to black beyond 15.5 mm in plane. Some crops are thinner even than that; the figures "
-            "say how well the whole height, and the part of it within the encoder's reach, "
-            "separate by themselves."
-        ),
-        "training": dict(training),
-        "command": " ".join(
-            ["vaemed train FOLDER -o OUT", *(f"--{name} {flag}" for name, flag in training.items())]
-        ),
-    }

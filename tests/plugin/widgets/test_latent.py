@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -76,3 +78,49 @@ def test_what_was_decoded_for_one_finding_is_hidden_for_the_next(widget, chest, 
     idle(chest)
     assert not chest.case.made["Decoded"].visible
     assert not chest.patches.showing("Decoded")
+
+
+@pytest.fixture
+def shares(window, small_phantom, untrained_expert):
+    """The phantom's session, answered by an untrained Dirichlet model of six corners."""
+    import torch
+
+    from napari_vaemed.data.posterior import DirichletPosterior
+    from napari_vaemed.explanation.traversal import latent_axes
+    from napari_vaemed.io.checkpoints import Model
+    from napari_vaemed.models.vae.dirichlet import DirichletVAE
+    from napari_vaemed.plugin.layers import volume_to_layer
+    from napari_vaemed.workflow.examine import Expert
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = DirichletVAE(latent_dims=6, encoder_width=8, decoder_width=8).eval()
+    known = np.random.default_rng(0).uniform(0.1, 9, (60, 6)).astype(np.float32)
+    index = replace(untrained_expert.index, posterior=DirichletPosterior(known))
+    model = Model("DirichletVAE", module, index.model_sha256, {"what": "untrained"}, "cpu")
+    window.answers.use(Expert(model, index, latent_axes(index)))
+    window.add(volume_to_layer(small_phantom.volume))
+    return window
+
+
+def test_sliders_of_shares_stay_on_the_simplex(shares, qtbot, idle, voxels):
+    widget = LatentWidget(shares.viewer)
+    qtbot.addWidget(widget)
+    shares.click(voxels[0])
+    idle(shares)
+    said = shares.case.description_of(shares.case.finding)
+    assert len(widget.sliders) == 6
+    start = np.array(said.posterior.mean)
+    widget.set_latent(2, 0.5)
+    idle(shares)
+    shown = [float(widget.sliders[dim].value.text()) for dim in range(6)]
+    assert shown[2] == 0.5
+    assert sum(shown) == pytest.approx(1.0, abs=0.04)  # rounded to two digits
+    rest = np.delete(start, 2)
+    np.testing.assert_allclose(np.delete(shown, 2), 0.5 * rest / rest.sum(), atol=0.006)
+    assert "Decoded" in shares.case.made
+    widget.reset()
+    idle(shares)
+    widget.traverse(2)
+    idle(shares)
+    assert shares.case.made["Traversal"].data.shape == (32, 32, 11 * 32)

@@ -23,11 +23,20 @@ def grey_image(hu: NDArray, limits: tuple[float, float]) -> QImage:
 
 
 def paint_slice(
-    painter: QPainter, image: QImage, where: QRectF, mm_wide: float, remark: str = ""
+    painter: QPainter,
+    image: QImage,
+    where: QRectF,
+    mm_wide: float,
+    remark: str = "",
+    *,
+    bar: bool = True,
 ) -> None:
     """Draw a slice with its scale bar, and a remark in the upper left corner."""
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
     painter.drawImage(where, image)
+    write_on_ct(painter, where.adjusted(4, 2, -4, -2), Qt.AlignmentFlag.AlignLeft, remark)
+    if not bar:
+        return
     length = where.width() * BAR_MM / mm_wide
     right, foot = where.right() - 5, where.bottom() - 5
     for ink, width in ((SHADE, 4), (INK, 2)):
@@ -35,7 +44,6 @@ def paint_slice(
         painter.drawLine(int(right - length), int(foot), int(right), int(foot))
     above = QRectF(right - 60, foot - 16, 60, 13)
     write_on_ct(painter, above, Qt.AlignmentFlag.AlignRight, f"{BAR_MM} mm")
-    write_on_ct(painter, where.adjusted(4, 2, -4, -2), Qt.AlignmentFlag.AlignLeft, remark)
 
 
 def write_on_ct(painter: QPainter, where: QRectF, side: Qt.AlignmentFlag, text: str) -> None:

@@ -77,8 +77,9 @@ class LatentWidget(Panel):
 
     def _build_sliders(self) -> None:
         self.heading("Latents, most informative first").setToolTip(
-            "Ordered by KL from the prior over the known nodules; those that tell nothing are "
-            "left out. Named after the reader attribute that goes with them most."
+            "Ordered by what they tell of the known nodules; those that tell nothing are left "
+            "out. Named after the reader attribute that goes with them most. Where latents are "
+            "shares, moving one scales the others."
         )
         self._rows = QWidget()
         self._grid = QGridLayout(self._rows)
@@ -128,13 +129,17 @@ class LatentWidget(Panel):
             self._latents = np.array(said.posterior.mean, np.float32)
             self._set_sliders(self._latents)
 
-    def _set_sliders(self, latents: NDArray[np.float32]) -> None:
+    def _set_sliders(self, latents: NDArray[np.float32], but: int | None = None) -> None:
         for dim, slider in self.sliders.items():
-            slider.set_value(float(latents[dim]))
+            if dim != but:
+                slider.set_value(float(latents[dim]))
 
     def _on_moved(self, dim: int, value: float) -> None:
-        if self._latents is not None:
-            self._latents[dim] = value
+        if self._latents is not None and self._expert is not None:
+            axis = next(a for a in self._expert.axes if a.dim == dim)
+            self._latents = axis.moved(self._latents, value)
+            if axis.corner:  # the other shares have given way
+                self._set_sliders(self._latents, but=dim)
             self.session.answers.decode(self._latents)
 
     def _on_decoded(self, hu: Any) -> None:
@@ -149,8 +154,9 @@ def _name(axis: LatentAxis) -> str:
 
 
 def _about(axis: LatentAxis) -> str:
+    tells = "told of a nodule" if axis.corner else "from the prior on average"
     return (
-        f"Latent {axis.dim}: {axis.kl:.2f} nats from the prior on average.\n"
+        f"Latent {axis.dim}: {axis.kl:.2f} nats {tells}.\n"
         f"Goes most with {axis.name} (Spearman over the known nodules).\n"
         f"From {axis.low:+.2f} to {axis.high:+.2f}: the known nodules' mean ± 3 SD."
     )
