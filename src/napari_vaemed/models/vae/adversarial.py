@@ -21,6 +21,7 @@ from torch.func import functional_call
 from napari_vaemed.models.backbones import Images, decoder_for, encoder_for
 from napari_vaemed.models.protocols import Batch, DigitBatch
 from napari_vaemed.models.vae import terms
+from napari_vaemed.models.vae.bases import Drawing
 from napari_vaemed.models.vae.drawing import drawing_terms
 
 LEAST_VARIANCE = 1e-4
@@ -31,7 +32,7 @@ FAR_ENOUGH = 6.0
 """Nats by which a code is told from other classes beyond which spreading gains nothing."""
 
 
-class AdversarialVAE(nn.Module):
+class AdversarialVAE(Drawing):
     """Implicit posterior, standard normal prior; its moments serve index and search.
 
     Parameters
@@ -120,11 +121,6 @@ class AdversarialVAE(nn.Module):
         Those that the adaptive contrast uses; the posterior itself may be no Gaussian.
         """
         return self.noisy.moments(self.encoder(x).float())
-
-    def decode(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Picture in [0, 1] and logit of the nodule mask, (n, 1, …), of latents (n, d)."""
-        picture, mask = self.decoder(z)
-        return torch.sigmoid(picture.float()), mask.float()
 
     def losses(
         self, batch: Batch | DigitBatch, *, progress: float, generator: torch.Generator

@@ -12,9 +12,10 @@ from torch import nn
 from napari_vaemed.models.networks import Decoder, SlabEncoder
 from napari_vaemed.models.protocols import Batch
 from napari_vaemed.models.vae import terms
+from napari_vaemed.models.vae.bases import Drawing
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(Drawing):
     """Draws the CT from a code of few numbers; the same networks as the VAEs.
 
     Parameters
@@ -60,11 +61,6 @@ class Autoencoder(nn.Module):
         """Codes and zeros, (n, d) each, of patches (n, 1, z, 32, 32) in [0, 1]."""
         code = self.code(self.encoder(x)).float()
         return code, torch.zeros_like(code)
-
-    def decode(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """CT in [0, 1] and logit of the nodule mask, (n, 1, 32, 32, 32), of latents (n, d)."""
-        ct, mask = self.decoder(z)
-        return torch.sigmoid(ct.float()), mask.float()
 
     def losses(
         self, batch: Batch, *, progress: float, generator: torch.Generator

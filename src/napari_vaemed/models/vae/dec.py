@@ -17,6 +17,7 @@ from torch import nn
 from napari_vaemed.models.backbones import Images, decoder_for, encoder_for
 from napari_vaemed.models.protocols import Batch, DigitBatch
 from napari_vaemed.models.vae import cluster_terms, terms
+from napari_vaemed.models.vae.bases import Drawing, gaussian_of
 from napari_vaemed.models.vae.drawing import drawing_terms
 from napari_vaemed.models.vae.mixture import centres_of, codes_of
 
@@ -26,7 +27,7 @@ MIN_SPREAD = 1e-3
 """Least standard deviation of a cluster."""
 
 
-class DEC(nn.Module):
+class DEC(Drawing):
     """Clusters by Student's t-distribution of the distance to their centres.
 
     An autoencoder until the warm-up is over, or a VAE where the distance is one of posteriors;
@@ -130,13 +131,7 @@ class DEC(nn.Module):
         moments = self.moments(self.encoder(x)).float()
         if self.points:
             return moments, torch.zeros_like(moments)
-        mean, log_variance = moments.chunk(2, dim=1)
-        return mean, torch.exp(0.5 * log_variance.clamp(-8.0, 4.0))
-
-    def decode(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Picture in [0, 1] and logit of the nodule mask, (n, 1, …) each, of latents (n, d)."""
-        picture, mask = self.decoder(z)
-        return torch.sigmoid(picture.float()), mask.float()
+        return gaussian_of(moments)
 
     def class_probabilities(self, x: torch.Tensor) -> torch.Tensor:
         """Chances (n, k) of the clusters: DEC's q."""

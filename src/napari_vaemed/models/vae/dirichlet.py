@@ -18,6 +18,7 @@ from napari_vaemed.data.nodule import ATTRIBUTES
 from napari_vaemed.models.backbones import Images, decoder_for, encoder_for
 from napari_vaemed.models.protocols import Batch, DigitBatch
 from napari_vaemed.models.vae import terms
+from napari_vaemed.models.vae.bases import Drawing, gaussian_of
 from napari_vaemed.models.vae.drawing import drawing_terms
 
 LEAST = 0.02
@@ -37,7 +38,7 @@ CUTS = {
 """A label is true from this rating on: near the median of LIDC-IDRI, where the scale has one."""
 
 
-class DirichletVAE(nn.Module):
+class DirichletVAE(Drawing):
     """Dirichlet posterior, symmetric Dirichlet prior; or its Gaussian twin.
 
     Parameters
@@ -128,13 +129,11 @@ class DirichletVAE(nn.Module):
         """
         if self.family == "dirichlet":
             return moments(self.concentration(x))
-        mean, log_variance = self.parameters_head(self.encoder(x)).float().chunk(2, dim=1)
-        return mean, torch.exp(0.5 * log_variance.clamp(-8.0, 4.0))
+        return gaussian_of(self.parameters_head(self.encoder(x)))
 
     def decode(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Picture in [0, 1] and logit of the nodule mask, (n, 1, …), of latents (n, d)."""
-        picture, mask = self.decoder(self._spread(z))
-        return torch.sigmoid(picture.float()), mask.float()
+        return super().decode(self._spread(z))
 
     def label_logits(self, z: torch.Tensor) -> torch.Tensor:
         """Logits of the nine labels, (n, 9), of latents (n, d)."""

@@ -16,9 +16,10 @@ from napari_vaemed.data.nodule import ATTRIBUTES
 from napari_vaemed.models.networks import Decoder, SlabEncoder
 from napari_vaemed.models.protocols import Batch
 from napari_vaemed.models.vae import terms
+from napari_vaemed.models.vae.bases import GaussianCode
 
 
-class GaussianVAE(nn.Module):
+class GaussianVAE(GaussianCode):
     """Diagonal Gaussian posterior, standard normal prior.
 
     With the weights of mask, ratings, volume, views and kinship at 0 it is the plain VAE, which
@@ -109,16 +110,6 @@ class GaussianVAE(nn.Module):
         self.malignancy_head = nn.Linear(latent_dims, 5)
         self.rating_head = nn.Linear(latent_dims, len(ATTRIBUTES))
         self.volume_head = nn.Linear(latent_dims, 1)
-
-    def posterior(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and standard deviation, (n, d) each, of patches (n, 1, z, 32, 32) in [0, 1]."""
-        mean, log_variance = self.moments(self.encoder(x)).float().chunk(2, dim=1)
-        return mean, torch.exp(0.5 * log_variance.clamp(-8.0, 4.0))
-
-    def decode(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """CT in [0, 1] and logit of the nodule mask, (n, 1, 32, 32, 32), of latents (n, d)."""
-        ct, mask = self.decoder(z)
-        return torch.sigmoid(ct.float()), mask.float()
 
     def losses(
         self, batch: Batch, *, progress: float, generator: torch.Generator

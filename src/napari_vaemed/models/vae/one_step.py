@@ -23,6 +23,7 @@ from napari_vaemed.models.backbones import (
 )
 from napari_vaemed.models.protocols import Batch, DigitBatch
 from napari_vaemed.models.vae import cluster_terms
+from napari_vaemed.models.vae.bases import GaussianCode
 from napari_vaemed.models.vae.drawing import drawing_terms
 from napari_vaemed.models.vae.mixture import codes_of
 
@@ -30,7 +31,7 @@ PUBLISHED_PIXELS = 2.5
 """Weight of half a squared error, summed over the pixels, in the published loss."""
 
 
-class OneStepVAE(nn.Module):
+class OneStepVAE(GaussianCode):
     """Diagonal Gaussian posterior, a classifier of the code, unit Gaussians around class means.
 
     Parameters
@@ -125,16 +126,6 @@ class OneStepVAE(nn.Module):
         )
         self.means = nn.Parameter(torch.zeros(clusters, latent_dims))
         self.register_buffer("begun", torch.tensor(paper or warm_up == 0))
-
-    def posterior(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and standard deviation, (n, d) each, of pictures (n, 1, …) in [0, 1]."""
-        mean, log_variance = self.moments(self.encoder(x)).float().chunk(2, dim=1)
-        return mean, torch.exp(0.5 * log_variance.clamp(-8.0, 4.0))
-
-    def decode(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Picture in [0, 1] and logit of the nodule mask, (n, 1, …) each, of latents (n, d)."""
-        picture, mask = self.decoder(z)
-        return torch.sigmoid(picture.float()), mask.float()
 
     def class_probabilities(self, x: torch.Tensor) -> torch.Tensor:
         """Chances (n, k) of the classes, read from the means of the codes."""

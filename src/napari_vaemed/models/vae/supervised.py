@@ -14,9 +14,10 @@ from napari_vaemed.data.nodule import ATTRIBUTES
 from napari_vaemed.models.networks import Decoder, SlabEncoder
 from napari_vaemed.models.protocols import Batch
 from napari_vaemed.models.vae import terms
+from napari_vaemed.models.vae.bases import Drawing
 
 
-class SupervisedEncoder(nn.Module):
+class SupervisedEncoder(Drawing):
     """Learns malignancy, the other ratings and log volume; the same networks as the VAEs.
 
     Parameters
@@ -67,11 +68,6 @@ class SupervisedEncoder(nn.Module):
         """Codes and zeros, (n, d) each, of patches (n, 1, z, 32, 32) in [0, 1]."""
         code = self.code(self.encoder(x)).float()
         return code, torch.zeros_like(code)
-
-    def decode(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """CT in [0, 1] and logit of the nodule mask, (n, 1, 32, 32, 32), of latents (n, d)."""
-        ct, mask = self.decoder(z)
-        return torch.sigmoid(ct.float()), mask.float()
 
     def losses(
         self, batch: Batch, *, progress: float, generator: torch.Generator

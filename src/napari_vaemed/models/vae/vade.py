@@ -15,11 +15,12 @@ from torch import nn
 from napari_vaemed.models.backbones import Images, decoder_for, encoder_for
 from napari_vaemed.models.protocols import Batch, DigitBatch
 from napari_vaemed.models.vae import cluster_terms, terms
+from napari_vaemed.models.vae.bases import GaussianCode
 from napari_vaemed.models.vae.drawing import drawing_terms
 from napari_vaemed.models.vae.mixture import LatentMixture, codes_of
 
 
-class VaDE(nn.Module):
+class VaDE(GaussianCode):
     """Diagonal Gaussian posterior, Gaussian mixture as prior.
 
     A plain VAE (standard normal prior) until the warm-up is over; then the mixture is fitted to
@@ -88,16 +89,6 @@ class VaDE(nn.Module):
         self.moments = nn.Linear(256, 2 * latent_dims)
         self.decoder = decoder_for(images, latent_dims=latent_dims, width=decoder_width)
         self.mixture = LatentMixture(clusters=clusters, latent_dims=latent_dims)
-
-    def posterior(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and standard deviation, (n, d) each, of pictures (n, 1, …) in [0, 1]."""
-        mean, log_variance = self.moments(self.encoder(x)).float().chunk(2, dim=1)
-        return mean, torch.exp(0.5 * log_variance.clamp(-8.0, 4.0))
-
-    def decode(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Picture in [0, 1] and logit of the nodule mask, (n, 1, …) each, of latents (n, d)."""
-        picture, mask = self.decoder(z)
-        return torch.sigmoid(picture.float()), mask.float()
 
     def class_probabilities(self, x: torch.Tensor) -> torch.Tensor:
         """Chances (n, k) of the classes, by where the means of the codes lie in the mixture."""
