@@ -20,6 +20,7 @@ from napari_vaemed.plugin.layers import volume_to_layer
 from napari_vaemed.plugin.session import session_of
 from napari_vaemed.plugin.widgets.classify import ClassifyWidget
 from napari_vaemed.plugin.widgets.ct import CTWidget
+from napari_vaemed.plugin.widgets.disagreement import DisagreementWidget
 from napari_vaemed.plugin.widgets.enhance import EnhanceWidget
 from napari_vaemed.plugin.widgets.findings import FindingsWidget
 from napari_vaemed.plugin.widgets.latent import LatentWidget
@@ -50,6 +51,7 @@ def main() -> None:
         ClassifyWidget,
         EnhanceWidget,
         TrainWidget,
+        DisagreementWidget,
     )
     for widget in docks:
         took = opened(viewer, widget)

@@ -13,7 +13,9 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from itertools import count
+from multiprocessing import get_context
 
 import numpy as np
 
@@ -35,6 +37,9 @@ GRIDS = (
 )
 """Chests 100 mm high, cut from the middle."""
 
+BATCH = 4
+"""Phantoms that are made before it is asked whether there are enough."""
+
 NUMBERS = ("longest", "across", "mean", "volume", "solid")
 Row = tuple[PlantedNodule, Measurement, Spread, float, float]
 
@@ -43,21 +48,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nodules", type=int, default=500, help="how many")
     parser.add_argument("--seed", type=int, default=21000, help="of the first phantom")
+    parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--calibrate", action="store_true", help="error over spread instead")
     asked = parser.parse_args()
     rows: list[Row] = []
     refused: dict[str, int] = {}
-    for seed in count(asked.seed):
-        for answer in measured(seed):
-            if isinstance(answer, str):
-                refused[answer] = refused.get(answer, 0) + 1
-            else:
-                rows.append(answer)
-        if len(rows) + sum(refused.values()) >= asked.nodules:
-            break
+    seeds = count(asked.seed)
+    with ProcessPoolExecutor(asked.workers, mp_context=get_context("spawn")) as pool:
+        while len(rows) + sum(refused.values()) < asked.nodules:
+            for answers in pool.map(all_measured, [seed := next(seeds) for _ in range(BATCH)]):
+                for answer in answers:
+                    if isinstance(answer, str):
+                        refused[answer] = refused.get(answer, 0) + 1
+                    else:
+                        rows.append(answer)
     print(f"seeds {asked.seed} to {seed}: {len(rows)} measured, "
           + "; ".join(f"{n} × {why}" for why, n in refused.items()))  # fmt: skip
     calibrate(rows) if asked.calibrate else judge(rows)
+
+
+def all_measured(seed: int) -> list[Row | str]:
+    return list(measured(seed))
 
 
 def measured(seed: int) -> Iterator[Row | str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from napari_vaemed.data.anomaly import EXCLUDE, FLIP, Decision
 from napari_vaemed.data.nodule import NoduleRecord
 from napari_vaemed.io.atomic import replacing
-from napari_vaemed.io.nodules import COLUMNS
+from napari_vaemed.io.nodules import COLUMNS, name_of, read_nodule_table
 
 MALIGNANCY, DIAGNOSIS = COLUMNS["malignancy"], "Diagnosis_value"
 WORDS = {
@@ -28,7 +28,9 @@ ORIGINAL = "nodules.original.csv"
 
 def read_diagnoses(folder: Path, records: Sequence[NoduleRecord]) -> tuple[bool | None, ...]:
     """Whether at least half of the readers scored above 3; None where the table is silent."""
-    table = {_id_of(row): row.get(DIAGNOSIS) or "" for row in _table(folder / "nodules.csv")}
+    table = {
+        name_of(row): row.get(DIAGNOSIS) or "" for row in read_nodule_table(folder / "nodules.csv")
+    }
     said = {"0": False, "1": True}
     return tuple(said.get(table.get(record.id, "").strip()) for record in records)
 
@@ -56,11 +58,11 @@ def write_cleaned_labels(
     source = folder / "nodules.csv"
     kept = folder / ORIGINAL
     own = path.resolve() == source.resolve()
-    rows = _table(kept if kept.is_file() else source)
-    ids = {_id_of(row) for row in rows}
+    rows = read_nodule_table(kept if kept.is_file() else source)
+    ids = {name_of(row) for row in rows}
     if missing := sorted(set(decisions) - ids):
         raise ValueError(f"{source} has no nodule {missing[0]}. Decide on this folder's nodules.")
-    cleaned = [_cleaned(row, decisions.get(_id_of(row))) for row in rows]
+    cleaned = [_cleaned(row, decisions.get(name_of(row))) for row in rows]
     there = [row for row in cleaned if row is not None]
     names = [*(name for name in rows[0] if name not in ADDED), *ADDED]
     if own and not kept.is_file():
@@ -94,7 +96,7 @@ def _flipped(row: dict[str, str]) -> dict[str, str]:
         score = 3.0
     if score not in (1, 2, 4, 5):
         raise ValueError(
-            f"{_id_of(row)} has the malignancy {row[MALIGNANCY]!r}, which takes no side: there is "
+            f"{name_of(row)} has the malignancy {row[MALIGNANCY]!r}, which takes no side: there is "
             "nothing to flip. Take the decision back."
         )
     mirrored = f"{6 - score:g}"
@@ -106,12 +108,3 @@ def _flipped(row: dict[str, str]) -> dict[str, str]:
         if "Diagnosis" in row:
             changed["Diagnosis"] = DIAGNOSES[changed[DIAGNOSIS]]
     return changed
-
-
-def _id_of(row: Mapping[str, str]) -> str:
-    return f"{row['patient_id']}_R_{row['nodule_id']}"
-
-
-def _table(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as lines:
-        return list(csv.DictReader(lines))

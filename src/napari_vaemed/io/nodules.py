@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,11 +38,11 @@ def read_nodule_set(folder: Path) -> Work[NoduleSet]:
     FileNotFoundError
         If the table or a crop is missing.
     """
-    table = _read_table(folder / "nodules.csv")
+    table = read_nodule_table(folder / "nodules.csv")
     readers = _reader_counts(folder / "readers.csv")
     records, volumes, masks, majorities = [], [], [], []
     for number, row in enumerate(table):
-        name = _name_of(row)
+        name = name_of(row)
         volume = _read_crop(folder / "image" / f"{name}.nii.gz", row)
         mask = _read_counts(folder / "mask" / f"{name}.nii.gz") > 0
         if not mask.any():
@@ -71,7 +72,7 @@ def read_nodule_scores(folder: Path) -> tuple[tuple[str, float], ...]:
     ValueError
         If the table is empty, or lacks a column or a number.
     """
-    table = _read_table(folder / "nodules.csv")
+    table = read_nodule_table(folder / "nodules.csv")
     if not table:
         raise ValueError(f"{folder / 'nodules.csv'} names no nodule.")
     wanted = {"patient_id", "nodule_id", "seriesuid", "diameter_mm", *COLUMNS.values()}
@@ -80,22 +81,30 @@ def read_nodule_scores(folder: Path) -> tuple[tuple[str, float], ...]:
     scores = []
     for row in table:
         for kind in ("image", "mask"):
-            _there(folder / kind / f"{_name_of(row)}.nii.gz")
+            _there(folder / kind / f"{name_of(row)}.nii.gz")
         try:
             scores.append((row["patient_id"], float(row[COLUMNS["malignancy"]])))
         except (TypeError, ValueError):
             raise ValueError(
-                f"The malignancy of {_name_of(row)} must be a number; the table says "
+                f"The malignancy of {name_of(row)} must be a number; the table says "
                 f"{row[COLUMNS['malignancy']]!r}."
             ) from None
     return tuple(scores)
 
 
-def _name_of(row: dict[str, str]) -> str:
+def name_of(row: Mapping[str, str]) -> str:
+    """The nodule's id, by which its crops are called, of its row in the table."""
     return f"{row['patient_id']}_R_{row['nodule_id']}"
 
 
-def _read_table(path: Path) -> list[dict[str, str]]:
+def read_nodule_table(path: Path) -> list[dict[str, str]]:
+    """Rows of ``nodules.csv``, as they stand.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such table.
+    """
     if not path.is_file():
         raise FileNotFoundError(
             f"No table of nodules at {path}. Give the folder that holds nodules.csv, image/ and "
@@ -108,7 +117,7 @@ def _read_table(path: Path) -> list[dict[str, str]]:
 def _reader_counts(path: Path) -> dict[str, int]:
     if not path.is_file():
         return {}
-    return {row["id"]: int(row["n_readers"]) for row in _read_table(path)}
+    return {row["id"]: int(row["n_readers"]) for row in read_nodule_table(path)}
 
 
 def _read_crop(path: Path, row: dict[str, str]) -> Volume:

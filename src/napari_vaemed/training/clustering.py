@@ -39,13 +39,6 @@ def hungarian_accuracy(cluster: Numbers, truth: Numbers) -> float:
     return float(table[rows, columns].sum() / len(truth))
 
 
-def names_of_clusters(cluster: Numbers, truth: Numbers, clusters: int) -> Numbers:
-    """Most frequent class (k,) of each cluster; -1 of an empty one."""
-    table = np.zeros((clusters, int(truth.max()) + 1), int)
-    np.add.at(table, (cluster, truth), 1)
-    return np.where(table.any(axis=1), table.argmax(axis=1), -1)
-
-
 def counts(cluster: Numbers, truth: Numbers) -> NDArray[np.int_]:
     """Samples (clusters, classes) of each cluster that are of each class; empty ones left out."""
     _, row = np.unique(cluster, return_inverse=True)
