@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LAYER = "Marker"
 SPOT_MM, TRAIL_MM = 10.0, 1.5
 """Of the ring where a click was, and of those that show a scribble or a box."""
-RING_MS = 150
+RING_MS = 300
 """Most answers are there by then: without a GPU, to draw the canvas for the ring alone would take
 from the answer half as much again as it needs."""
 
