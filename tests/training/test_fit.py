@@ -19,20 +19,8 @@ SMALL = {"latent_dims": 4, "encoder_width": 8, "decoder_width": 8}
 
 
 @pytest.fixture(scope="module")
-def samples() -> NoduleSamples:
-    """Ten balls of growing radius in lung, four looks each."""
-    radii = torch.linspace(2, 7, 10)
-    at = torch.stack(torch.meshgrid(*[torch.arange(32) - 15.5] * 3, indexing="ij"))
-    mask = at.norm(dim=0)[None] <= radii[:, None, None, None]
-    hu = torch.where(mask, 30, -850).to(torch.int16)
-    return NoduleSamples(
-        views=hu[:, None, 14:18].repeat(1, 4, 1, 1, 1),
-        target=hu,
-        measured=torch.ones_like(mask),
-        mask=mask,
-        ratings=torch.linspace(1, 5, 10)[:, None].repeat(1, 9),
-        log_volume=torch.log(4 / 3 * torch.pi * radii**3),
-    )
+def samples(balls) -> NoduleSamples:
+    return balls(10)
 
 
 def _module() -> GaussianVAE:

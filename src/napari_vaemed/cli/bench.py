@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from napari_vaemed.cli.training import NODULES
-from napari_vaemed.cli.verbs import add_verb, print_json, run, show_training, tell
-from napari_vaemed.data.progress import Progress, finish
+from napari_vaemed.cli.verbs import add_verb, print_json, run, show_trainings, tell
+from napari_vaemed.data.progress import finish
 from napari_vaemed.data.run_settings import BENCH_EPOCHS, NODULE_RUN, RunSettings
 
 SHOWN = 12
@@ -70,7 +70,7 @@ def _bench(options: argparse.Namespace) -> None:
         options.folder, options.output, models=options.models, distances=options.distances,
         seeds=options.seeds, folds=options.folds, run=how,
     )  # fmt: skip
-    rows = finish(work, _show)
+    rows = finish(work, partial(show_trainings, told=("Seed",)))
     if options.json:
         print((options.output / "bench.json").read_text(encoding="utf-8"))
         return
@@ -79,17 +79,6 @@ def _bench(options: argparse.Namespace) -> None:
         small = "–" if row.auc_small is None else f"{row.auc_small.value:.3f}"
         print(f"AUC {area}  6–10 mm {small}  {row.entrant}, {row.distance}")
     print(f"{len(rows)} rows -> {options.output / 'bench.md'}")
-
-
-def _show(step: Any) -> None:
-    """Every step on a terminal; elsewhere which fold it is at, and where its training ended."""
-    if sys.stderr.isatty():
-        show_training(step)
-    elif not isinstance(step, Progress):
-        if step.number == step.total:
-            show_training(step)
-    elif step.doing.startswith("Seed"):
-        print(step.doing, file=sys.stderr, flush=True)
 
 
 def _shipped(options: argparse.Namespace) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from napari_vaemed.cli.training import NODULES
-from napari_vaemed.cli.verbs import add_verb, print_json, show_training
-from napari_vaemed.data.progress import Progress, finish
+from napari_vaemed.cli.verbs import add_verb, print_json, show_trainings
+from napari_vaemed.data.progress import finish
 from napari_vaemed.data.run_settings import BENCH_EPOCHS, NODULE_RUN, RunSettings
 from napari_vaemed.data.sweep import FREE, GRID, Axis, Space, choice_of, range_of
 
@@ -72,7 +72,8 @@ def _sweep(options: argparse.Namespace) -> None:
             device=options.device, precision="fp32" if options.together > 1 else "auto",
         ),
     )  # fmt: skip
-    swept = finish(sweep(options.folder, options.output, plan, workers=options.workers), _show)
+    work = sweep(options.folder, options.output, plan, workers=options.workers)
+    swept = finish(work, partial(show_trainings, told=("Trial", "Training")))
     if options.json:
         print((options.output / "sweep.json").read_text(encoding="utf-8"))
         return
@@ -104,14 +105,3 @@ def _space(options: argparse.Namespace) -> Space:
     if options.model and options.model != usual.model:
         raise ValueError(f"Say what of {options.model} to vary: --grid NAME=A,B.")
     return usual
-
-
-def _show(step: Any) -> None:
-    """Every step on a terminal; elsewhere each trial, and where its trainings ended."""
-    if sys.stderr.isatty():
-        show_training(step)
-    elif not isinstance(step, Progress):
-        if step.number == step.total:
-            show_training(step)
-    elif step.doing.startswith(("Trial", "Training")):
-        print(step.doing, file=sys.stderr, flush=True)

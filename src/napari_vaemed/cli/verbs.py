@@ -66,6 +66,20 @@ def show(step: Progress) -> None:
     print(f"\r\033[K{step.doing}{how_far}", end="", file=sys.stderr, flush=True)
 
 
+def show_trainings(step: Any, told: tuple[str, ...]) -> None:
+    """Show every step of many trainings on a terminal; elsewhere where each of them ended.
+
+    ``told`` are the beginnings of what else is worth a line in a log.
+    """
+    if sys.stderr.isatty():
+        show_training(step)
+    elif not isinstance(step, Progress):
+        if step.number == step.total:
+            show_training(step)
+    elif step.doing.startswith(told):
+        print(step.doing, file=sys.stderr, flush=True)
+
+
 def show_training(step: Any) -> None:
     """Show a step on a terminal; elsewhere one line an epoch, for the log."""
     if isinstance(step, Progress):

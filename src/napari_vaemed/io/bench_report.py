@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -11,12 +10,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from napari_vaemed.data.bench import BenchRow
 from napari_vaemed.data.interval import Interval
-from napari_vaemed.io.atomic import replacing
-from napari_vaemed.io.reports import write_report
+from napari_vaemed.io.reports import write_table
 
 FACTS = {
     "active_units": ("active units", 1),
@@ -39,21 +36,9 @@ def write_bench(
     pictures: Mapping[str, NDArray[np.uint8]],
 ) -> None:
     """Write ``bench.md``, ``bench.csv``, ``bench.json`` and the pictures into a folder."""
-    with replacing(out / "bench.md") as beside:
-        beside.write_text(markdown(rows, about), encoding="utf-8")
+    whole = {**about, "rows": [asdict(row) for row in rows]}
     flat = [_flat(row) for row in rows]
-    columns = list(dict.fromkeys(key for row in flat for key in row))
-    with (
-        replacing(out / "bench.csv") as beside,
-        beside.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(flat)
-    write_report(out / "bench.json", {**about, "rows": [asdict(row) for row in rows]})
-    for name, picture in pictures.items():
-        with replacing(out / f"{name}.png") as beside:
-            Image.fromarray(picture).save(beside)
+    write_table(out / "bench", markdown(rows, about), flat, whole, pictures)
 
 
 def read_bench(path: Path) -> tuple[dict[str, Any], tuple[BenchRow, ...]]:

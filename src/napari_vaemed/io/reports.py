@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from napari_vaemed.io.atomic import replacing
 
@@ -29,6 +31,44 @@ def write_report(path: str | os.PathLike[str], report: Mapping[str, Any]) -> Non
     text = json.dumps(report, indent=2, allow_nan=False, ensure_ascii=False, default=_plain)
     with replacing(path) as beside:
         beside.write_text(text + "\n", encoding="utf-8")
+
+
+def write_table(
+    path: Path,
+    told: str,
+    rows: Sequence[Mapping[str, Any]],
+    whole: Mapping[str, Any],
+    pictures: Mapping[str, NDArray[np.uint8]],
+) -> None:
+    """Write what was compared as ``path`` .md, .csv and .json, and its pictures beside as PNG.
+
+    Parameters
+    ----------
+    path : Path
+        Without an ending.
+    told : str
+        As Markdown.
+    rows : sequence of mappings
+        One line each; a key that a row lacks is an empty cell.
+    whole : mapping
+        As `write_report`.
+    pictures : mapping
+        Grey or RGB, by file name without its ending.
+    """
+    with replacing(path.with_suffix(".md")) as beside:
+        beside.write_text(told, encoding="utf-8")
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    with (
+        replacing(path.with_suffix(".csv")) as beside,
+        beside.open("w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+    write_report(path.with_suffix(".json"), whole)
+    for name, picture in pictures.items():
+        with replacing(path.with_name(f"{name}.png")) as beside:
+            Image.fromarray(picture).save(beside)
 
 
 def write_measurements_csv(path: str | os.PathLike[str], rows: Iterable[Mapping[str, Any]]) -> None:

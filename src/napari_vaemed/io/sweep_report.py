@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -12,13 +11,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from napari_vaemed.data.interval import Interval
 from napari_vaemed.data.sweep import Space, SweepRow, space_of
-from napari_vaemed.io.atomic import replacing
 from napari_vaemed.io.bench_report import interval_told, markdown_table
-from napari_vaemed.io.reports import write_report
+from napari_vaemed.io.reports import write_report, write_table
 
 Axes = Mapping[str, Mapping[str, tuple[int, Interval | None]]]
 """By axis and value: how many trials, and their mean AUC."""
@@ -65,25 +62,12 @@ def write_sweep(
     pictures: Mapping[str, NDArray[np.uint8]],
 ) -> None:
     """Write ``sweep.md``, ``sweep.csv``, ``sweep.json`` and the pictures into a folder."""
-    with replacing(out / "sweep.md") as beside:
-        beside.write_text(markdown(rows, about, rulers, axes, winners), encoding="utf-8")
-    flat = [_flat(row) for row in rows]
-    columns = list(dict.fromkeys(key for row in flat for key in row))
-    with (
-        replacing(out / "sweep.csv") as beside,
-        beside.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(flat)
     whole = {
         **about, "rulers": dict(rulers), "winners": list(winners),
         "rows": [{**asdict(row), "curve": list(row.curve.items())} for row in rows],
     }  # fmt: skip
-    write_report(out / "sweep.json", whole)
-    for name, picture in pictures.items():
-        with replacing(out / f"{name}.png") as beside:
-            Image.fromarray(picture).save(beside)
+    told = markdown(rows, about, rulers, axes, winners)
+    write_table(out / "sweep", told, [_flat(row) for row in rows], whole, pictures)
 
 
 def markdown(

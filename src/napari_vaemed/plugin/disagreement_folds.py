@@ -18,6 +18,7 @@ from napari_vaemed.plugin.parts.panel import beside, button, in_grid, label, set
 from napari_vaemed.plugin.parts.picture import Picture
 from napari_vaemed.plugin.parts.table import NumberTable
 from napari_vaemed.plugin.theme import LUNG_WINDOW
+from napari_vaemed.preprocessing.patch import middle_planes
 
 if TYPE_CHECKING:
     from napari_vaemed.data.nodule import NoduleRecord
@@ -71,15 +72,9 @@ class PairPart(QWidget):
         ):
             hu = None if row is None or opened is None else opened.pictures.get(row)
             text.setText("No other nodule" if row is None else _told(desk.records[row]) + kind)
-            planes = (None, None, None) if hu is None else three_planes(hu)
+            planes = (None, None, None) if hu is None else middle_planes(hu)
             for picture, plane in zip(pictures, planes, strict=True):
                 picture.show_slice(plane, LUNG_WINDOW.limits, 0 if hu is None else hu.shape[2])
-
-
-def three_planes(hu: Any) -> tuple[Any, Any, Any]:
-    """The middle planes of a cube (z, y, x): axial, coronal and sagittal with the head up."""
-    z, y, x = (n // 2 for n in hu.shape)
-    return hu[z], hu[::-1, y], hu[::-1, :, x]
 
 
 def _told(record: NoduleRecord) -> str:

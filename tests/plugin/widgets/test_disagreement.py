@@ -20,9 +20,9 @@ from napari_vaemed.decision.label_errors import FoldSpace
 from napari_vaemed.io.journal import read_journal
 from napari_vaemed.plugin import disagreement_work
 from napari_vaemed.plugin.disagreement import JOURNAL_LANE
-from napari_vaemed.plugin.disagreement_folds import three_planes
 from napari_vaemed.plugin.disagreement_work import Opened
 from napari_vaemed.plugin.widgets.disagreement import DisagreementWidget
+from napari_vaemed.preprocessing.patch import middle_planes
 from napari_vaemed.workflow.anomalies import Searched
 from napari_vaemed.workflow.fold_places import Places
 
@@ -199,7 +199,7 @@ def test_nodules_are_put_on_the_canvas_and_named_to_be_labelled(desk, queue, win
 def test_planes_are_drawn_with_the_head_up():
     hu = np.zeros((4, 4, 4))
     hu[3] = 1
-    axial, coronal, sagittal = three_planes(hu)
+    axial, coronal, sagittal = middle_planes(hu)
     assert axial.sum() == 0
     assert coronal[0].all()
     assert sagittal[0].all()
