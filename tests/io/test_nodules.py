@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from napari_vaemed.data.anomaly import Decision
 from napari_vaemed.data.nodule import ATTRIBUTES
 from napari_vaemed.data.progress import finish
-from napari_vaemed.io.nodules import LIDC_SOURCE, read_nodule_scores, read_nodule_set
+from napari_vaemed.io.label_tables import write_cleaned_labels
+from napari_vaemed.io.nodules import LIDC_SOURCE, _owners, read_nodule_scores, read_nodule_set
 
 
 def _write(path: Path, array: np.ndarray, flipped: bool) -> None:
@@ -115,3 +117,18 @@ def test_a_table_that_cannot_be_learned_from_is_told_in_words(folder, was, now, 
 
 def test_only_nodules_of_lidc_idri_are_said_to_be_so(folder):
     assert finish(read_nodule_set(folder)).source != LIDC_SOURCE
+
+
+def test_ids_that_a_cleaned_table_calls_the_same_are_one_patient(folder):
+    decision = Decision("same patient", same_patient_as="P-0001")
+    write_cleaned_labels(folder / "nodules.csv", folder, {"P-0002_R_2": decision})
+    records = finish(read_nodule_set(folder)).records
+    assert [record.patient for record in records] == ["P-0001", "P-0001"]
+    assert [record.id for record in records] == ["P-0001_R_1", "P-0002_R_2"]
+    assert {patient for patient, _ in read_nodule_scores(folder)} == {"P-0001"}
+
+
+def test_who_is_the_same_as_the_same_is_the_same():
+    said = [("C", "B"), ("D", ""), ("B", "A"), ("A", ""), ("E", "F")]
+    owners = _owners([{"patient_id": a, "same_patient_as": b} for a, b in said])
+    assert owners == {"A": "A", "B": "A", "C": "A", "D": "D", "E": "E"}

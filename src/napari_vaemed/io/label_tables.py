@@ -10,7 +10,7 @@ from pathlib import Path
 from napari_vaemed.data.anomaly import EXCLUDE, FLIP, Decision
 from napari_vaemed.data.nodule import NoduleRecord
 from napari_vaemed.io.atomic import replacing
-from napari_vaemed.io.nodules import COLUMNS, name_of, read_nodule_table
+from napari_vaemed.io.nodules import COLUMNS, SAME_AS, name_of, read_nodule_table
 
 MALIGNANCY, DIAGNOSIS = COLUMNS["malignancy"], "Diagnosis_value"
 WORDS = {
@@ -22,7 +22,7 @@ WORDS = {
 }
 """How LIDC-IDRI puts its malignancy scores."""
 DIAGNOSES = {"0": "Benign", "1": "Malign"}
-ADDED = ("decision", "comment", "original_malignancy", "same_patient_as")
+ADDED = ("decision", "comment", "original_malignancy", SAME_AS)
 ORIGINAL = "nodules.original.csv"
 
 
@@ -79,11 +79,11 @@ def write_cleaned_labels(
 def _cleaned(row: dict[str, str], decision: Decision | None) -> dict[str, str] | None:
     score = row[MALIGNANCY]
     cleaned = {**row, "decision": "", "comment": "", "original_malignancy": score,
-               "same_patient_as": ""}  # fmt: skip
+               SAME_AS: ""}  # fmt: skip
     if decision is None:
         return cleaned
     cleaned["decision"], cleaned["comment"] = decision.verdict, decision.comment
-    cleaned["same_patient_as"] = decision.same_patient_as
+    cleaned[SAME_AS] = decision.same_patient_as
     if decision.verdict == EXCLUDE:
         return None
     return cleaned | _flipped(row) if decision.verdict == FLIP else cleaned

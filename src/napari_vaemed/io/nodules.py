@@ -26,11 +26,15 @@ OWN_SOURCE = "a folder of the user's own nodules"
 COLUMNS = {name: name.title().replace("_", "") + "_value" for name in ATTRIBUTES}
 """Column of the table that holds an attribute's number, by attribute."""
 
+SAME_AS = "same_patient_as"
+"""Column of a cleaned table with the id of another patient who is the same person."""
+
 
 def read_nodule_set(folder: Path) -> Work[NoduleSet]:
     """Read ``nodules.csv`` and the crops in ``image/``, ``mask/`` and ``readers/`` beside it.
 
-    A record whose tabled centre lies outside its own crop (one of the 795 is 33 mm off) takes
+    Ids that the column ``same_patient_as`` of a cleaned table calls one patient's are one patient:
+    the records carry the first of them. A record whose tabled centre lies outside its own crop (one of the 795 is 33 mm off) takes
     the centre of its mask instead.
 
     Raises
@@ -39,7 +43,7 @@ def read_nodule_set(folder: Path) -> Work[NoduleSet]:
         If the table or a crop is missing.
     """
     table = read_nodule_table(folder / "nodules.csv")
-    readers = _reader_counts(folder / "readers.csv")
+    readers, owners = _reader_counts(folder / "readers.csv"), _owners(table)
     records, volumes, masks, majorities = [], [], [], []
     for number, row in enumerate(table):
         name = name_of(row)
@@ -51,7 +55,7 @@ def read_nodule_set(folder: Path) -> Work[NoduleSet]:
         majority = mask
         if name in readers and counts.exists():
             majority = majority_of(_read_counts(counts), readers[name])
-        records.append(_record(name, row, volume, mask))
+        records.append(_record(name, row, owners, volume, mask))
         volumes.append(volume)
         masks.append(mask)
         majorities.append(majority)
@@ -78,12 +82,12 @@ def read_nodule_scores(folder: Path) -> tuple[tuple[str, float], ...]:
     wanted = {"patient_id", "nodule_id", "seriesuid", "diameter_mm", *COLUMNS.values()}
     if missing := sorted(wanted - set(table[0])):
         raise ValueError(f"{folder / 'nodules.csv'} lacks the columns {', '.join(missing)}.")
-    scores = []
+    scores, owners = [], _owners(table)
     for row in table:
         for kind in ("image", "mask"):
             _there(folder / kind / f"{name_of(row)}.nii.gz")
         try:
-            scores.append((row["patient_id"], float(row[COLUMNS["malignancy"]])))
+            scores.append((owners[row["patient_id"]], float(row[COLUMNS["malignancy"]])))
         except (TypeError, ValueError):
             raise ValueError(
                 f"The malignancy of {name_of(row)} must be a number; the table says "
@@ -114,6 +118,17 @@ def read_nodule_table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(lines))
 
 
+def _owners(table: list[dict[str, str]]) -> dict[str, str]:
+    """The one id of each patient in the table, of all the ids that are said to be the same."""
+    owners = {row["patient_id"]: row["patient_id"] for row in table}
+    for row in table:
+        if same := (row.get(SAME_AS) or "").strip():
+            one, other = owners[row["patient_id"]], owners.get(same, same)
+            first = min(one, other)
+            owners |= {id: first for id, owner in owners.items() if owner in (one, other)}
+    return owners
+
+
 def _reader_counts(path: Path) -> dict[str, int]:
     if not path.is_file():
         return {}
@@ -137,14 +152,18 @@ def _there(path: Path) -> Path:
 
 
 def _record(
-    name: str, row: dict[str, str], volume: Volume, mask: NDArray[np.bool_]
+    name: str,
+    row: dict[str, str],
+    owners: Mapping[str, str],
+    volume: Volume,
+    mask: NDArray[np.bool_],
 ) -> NoduleRecord:
     x, y, z = (float(row[f"coord{axis}"]) for axis in "XYZ")
     if not volume.contains(volume.to_voxel((x, y, z))):
         x, y, z = volume.to_world(np.argwhere(mask).mean(axis=0)).tolist()
     return NoduleRecord(
         id=name,
-        patient=row["patient_id"],
+        patient=owners[row["patient_id"]],
         series_uid=row["seriesuid"],
         centre_mm=(x, y, z),
         diameter_mm=float(row["diameter_mm"]),

@@ -14,6 +14,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_vaemed.data.anomaly import DECISIONS, FLIP, NOT_CLEAR, SAME_PATIENT, label_of
 from napari_vaemed.plugin import disagreement_work
 from napari_vaemed.plugin.disagreement_layers import PairLayers
+from napari_vaemed.plugin.main_window import main_window
 from napari_vaemed.plugin.preferences import preferences
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class DisagreementDesk(QObject):
         self.open = False
         self.layers = PairLayers(self, session)
         self._lines = _Lines()
-        window = getattr(getattr(session.viewer, "window", None), "_qt_window", None)
+        window = main_window(session.viewer)
         if window is not None:
             window.destroyed.connect(self.finish)
 

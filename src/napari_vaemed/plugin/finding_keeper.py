@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_vaemed.data.kept_finding import KeptFinding
 from napari_vaemed.plugin import finding_work
 from napari_vaemed.plugin.cases import Case, Finding, free_label
+from napari_vaemed.plugin.main_window import main_window
 from napari_vaemed.plugin.preferences import preferences
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class FindingKeeper(QObject):
         self._soon.timeout.connect(self._keep_all)
         session.case_changed.connect(self._on_case_changed)
         session.findings_changed.connect(self._on_findings_changed)
-        window = getattr(getattr(session.viewer, "window", None), "_qt_window", None)
+        window = main_window(session.viewer)
         if window is not None:
             window.destroyed.connect(self.finish)
         self._on_case_changed()

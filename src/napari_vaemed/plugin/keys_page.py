@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_vaemed.plugin.docks import style_of
+from napari_vaemed.plugin.main_window import main_window
 from napari_vaemed.plugin.parts.panel import label
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class KeysPage(QDialog):
 
 def show_keys(session: Session, keys: Sequence[Key], gestures: Sequence[Gesture]) -> None:
     """Open the page beside the viewer's window, or close it when it is open."""
-    window = getattr(getattr(session.viewer, "window", None), "_qt_window", None)
+    window = main_window(session.viewer)
     if window is None:
         return
     there = window.findChild(KeysPage, NAME)

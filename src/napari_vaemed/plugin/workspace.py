@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
+from napari_vaemed.plugin.main_window import main_window
 from napari_vaemed.plugin.parts.panel import panel_name
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def open_workspace(viewer: Any) -> dict[str, QWidget]:
 
 def show_dock(viewer: Any, name: str) -> None:
     """Bring one of the docks to the front; open it when it is not there."""
-    widgets = viewer.window._qt_window.findChildren(QWidget, panel_name(name))
+    window = main_window(viewer)
+    widgets = [] if window is None else window.findChildren(QWidget, panel_name(name))
     dock = _dock_of(widgets[0]) if widgets else None
     if dock is None:
         dock, _ = viewer.window.add_plugin_dock_widget(PLUGIN, name, tabify=True)
@@ -54,7 +56,7 @@ def qt_viewer_of(viewer: Any) -> QtViewer | None:
     """
     from napari.qt import QtViewer
 
-    window = getattr(getattr(viewer, "window", None), "_qt_window", None)
+    window = main_window(viewer)
     centre = None if window is None else window.centralWidget()
     if centre is None:
         return None

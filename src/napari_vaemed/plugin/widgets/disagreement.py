@@ -30,6 +30,8 @@ NOTHING = (
     "Nothing is on the desk.\n\nLook through a folder of labelled nodules, laid out as LIDC-IDRI's "
     "crops (nodules.csv, image/, mask/), or through the nodules that ship with the plugin."
 )
+FOLDER_TIP = "Look through a folder of labelled nodules: nodules.csv, image/, mask/"
+SHIPPED_TIP = "Look through the nodules that ship with the plugin; in sample"
 WIDEST = ("Label", "Doubt", "S N C T R O", "same patient")
 """A text as wide as any under each heading but the first."""
 BEFORE, AFTER = "Shift+PgUp", "Shift+PgDown"
@@ -42,6 +44,20 @@ class DisagreementWidget(Panel):
         self.session = session_of(napari_viewer)
         super().__init__("Disagreement", strip_of(self.session), partial(style_of, self.session))
         self.desk = self.session.disagreement
+        self._built = False
+        Wiring(self, self.session, TOPIC, _compared_by)
+        self.desk.changed.connect(self._on_changed)
+        self.desk.moved.connect(self._on_moved)
+        self.destroyed.connect(self.desk.stand_up)
+        self.desk.sit_down()
+        self._on_changed()
+        self._on_moved()
+
+    def _build(self) -> None:
+        """Make what shows a queue; it takes a tenth of a second, so not before there is one."""
+        if self._built:
+            return
+        self._built = True
         self._build_queue()
         self.pair = PairPart(self.desk)
         self.add(self.pair)
@@ -56,19 +72,10 @@ class DisagreementWidget(Panel):
             self.add(part)
         self.body.addStretch(1)
         self._bind_keys()
-        Wiring(self, self.session, TOPIC, _compared_by)
-        self.desk.changed.connect(self._on_changed)
-        self.desk.moved.connect(self._on_moved)
-        self.destroyed.connect(self.desk.stand_up)
-        self.desk.sit_down()
-        self._on_changed()
-        self._on_moved()
 
     def _build_queue(self) -> None:
-        self.folder_button = button("Folder…", "Look through a folder of labelled nodules: "
-                                    "nodules.csv, image/, mask/", self._on_folder)  # fmt: skip
-        self.index_button = button("Shipped nodules", "Look through the nodules that ship with "
-                                   "the plugin; in sample", self.desk.open_index)  # fmt: skip
+        self.folder_button = button("Folder…", FOLDER_TIP, self._on_folder)
+        self.index_button = button("Shipped nodules", SHIPPED_TIP, self.desk.open_index)
         self.kind_box = QComboBox()
         self.kind_box.setToolTip("Show entries with one kind of evidence, the worst by it first")
         self.kind_box.activated.connect(self._on_kind)
@@ -115,11 +122,12 @@ class DisagreementWidget(Panel):
         if desk.opened is None:
             self.say_empty(
                 NOTHING,
-                ("Folder of nodules…", self.folder_button.toolTip(), self._on_folder),
-                ("Shipped nodules", self.index_button.toolTip(), desk.open_index),
+                ("Folder of nodules…", FOLDER_TIP, self._on_folder),
+                ("Shipped nodules", SHIPPED_TIP, desk.open_index),
             )
             return
         self.say_empty()
+        self._build()
         self._fill_kinds()
         self._fill_table()
         notes = desk.opened.searched.anomalies.notes
