@@ -192,8 +192,8 @@ def judged(toy: Toy, n: int) -> list[dict[str, float]]:
 
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    ask.add_argument("--steps", type=int, default=1500)
-    ask.add_argument("--catch-up", type=int, default=600, help="steps of T alone, afterwards")
+    ask.add_argument("--steps", type=int, default=4000)
+    ask.add_argument("--catch-up", type=int, default=3000, help="steps of T alone, afterwards")
     ask.add_argument("--latents", type=int, default=400_000, help="counted of each picture")
     ask.add_argument("--seed", type=int, default=0)
     given = ask.parse_args()
