@@ -24,6 +24,7 @@ from napari_vaemed.plugin.widgets.disagreement import DisagreementWidget
 from napari_vaemed.plugin.widgets.enhance import EnhanceWidget
 from napari_vaemed.plugin.widgets.findings import FindingsWidget
 from napari_vaemed.plugin.widgets.latent import LatentWidget
+from napari_vaemed.plugin.widgets.latent_map import LatentMapWidget
 from napari_vaemed.plugin.widgets.lungs import LungsWidget
 from napari_vaemed.plugin.widgets.neighbours import NeighboursWidget
 from napari_vaemed.plugin.widgets.nodule import NoduleWidget
@@ -52,6 +53,7 @@ def main() -> None:
         EnhanceWidget,
         TrainWidget,
         DisagreementWidget,
+        LatentMapWidget,
     )
     for widget in docks:
         took = opened(viewer, widget)

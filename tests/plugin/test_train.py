@@ -119,7 +119,7 @@ def test_a_training_shows_curves_and_pictures_and_its_model_answers_when_asked(
     assert all(twin.true for twin in case.pictures_of(case.finding).twins)
     assert not ready.use_button.isEnabled()
     ready.back_button.click()
-    assert session.answers.own is None
+    assert session.answers.other is None
     assert session.answers.expert is None  # until the shipped one is loaded
     assert case.description_of(case.finding) is None
 

@@ -13,6 +13,7 @@ from napari_vaemed.cli import (
     cards,
     datasets,
     digits,
+    maps,
     masks,
     nodules,
     prior,
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     for group in (
         volumes, resampling, nodules, prior, slices, masks, training, bench, cards, twins,
-        sweep, datasets, digits, anomalies,
+        sweep, datasets, digits, anomalies, maps,
     ):  # fmt: skip
         group.add_verbs(verbs)
     return parser

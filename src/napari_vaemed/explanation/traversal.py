@@ -100,16 +100,18 @@ def _told(posterior: AnyPosterior) -> NDArray[np.floating]:
 
 
 def _factors(index: NoduleIndex) -> dict[str, NDArray[np.float64]]:
+    """The ranks of what is known of every nodule, by name."""
     factors = {"volume": np.array([record.diameter_mm for record in index.records])}
     shared = set.intersection(*(set(record.ratings) for record in index.records))
     for name in sorted(shared):
         factors[name] = np.array([record.ratings[name] for record in index.records])
-    return {name: values for name, values in factors.items() if np.ptp(values) > 0}
+    return {name: stats.rankdata(values) for name, values in factors.items() if np.ptp(values) > 0}
 
 
 def _name(values: NDArray[np.float32], factors: dict[str, NDArray[np.float64]]) -> str:
-    strength = {
-        name: float(stats.spearmanr(values, factor).statistic) for name, factor in factors.items()
+    ranks = stats.rankdata(values)
+    strength = {  # Spearman's, each ranked once: there may be many nodules
+        name: float(np.corrcoef(ranks, factor)[0, 1]) for name, factor in factors.items()
     }
     if not strength:
         return "unnamed"

@@ -127,7 +127,7 @@ def write_at(
     size: int = 18,
 ) -> None:
     """Write a line into a picture."""
-    plain = text.replace("–", "-")  # the font that comes with Pillow has no dash
+    plain = text.replace("–", "-").replace("³", "3")  # the font that comes with Pillow has neither
     draw.text(at, plain, fill=colour, font=ImageFont.load_default(size))
 
 

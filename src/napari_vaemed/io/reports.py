@@ -15,6 +15,9 @@ from PIL import Image
 
 from napari_vaemed.io.atomic import replacing
 
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet may take for the beginning of a formula."""
+
 
 def write_report(path: str | os.PathLike[str], report: Mapping[str, Any]) -> None:
     """Write a mapping as indented JSON, whole or not at all.
@@ -75,7 +78,7 @@ def write_measurements_csv(path: str | os.PathLike[str], rows: Iterable[Mapping[
     """Write one line a finding; columns are the first row's keys, tuples are spread out.
 
     A tuple under ``centre_mm`` becomes ``centre_mm_x, centre_mm_y, centre_mm_z``; None is an
-    empty cell.
+    empty cell. Text that a spreadsheet would run as a formula gets an apostrophe before it.
 
     Raises
     ------
@@ -101,8 +104,19 @@ def _spread(row: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, list | tuple | np.ndarray):
             flat |= {f"{key}_{axis}": v for axis, v in zip("xyz", value, strict=True)}
         else:
-            flat[key] = value
+            flat[key] = _harmless(value)
     return flat
+
+
+def _harmless(value: Any) -> Any:
+    """Text that begins like a formula, and is no number, made text for spreadsheets as well."""
+    if not isinstance(value, str) or not value.startswith(FORMULA_STARTS):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def _plain(value: Any) -> Any:

@@ -112,7 +112,7 @@ def is_dirichlet(module: object) -> TypeGuard[SimplexVAE]:
 
 @runtime_checkable
 class Clusterer(Protocol):
-    """A VAE that also sorts what it sees into classes of its own finding.
+    """A VAE that also sorts what it sees into classes, of its own finding or told by labels.
 
     ``clusters`` is how many there are.
     """
@@ -125,6 +125,15 @@ class Clusterer(Protocol):
 
     def class_codes(self, n: int, generator: torch.Generator) -> torch.Tensor:
         """Draw latents (k, n, d), ``n`` of every class, for `NoduleVAE.decode`."""
+        ...
+
+
+@runtime_checkable
+class CodeClusterer(Clusterer, Protocol):
+    """A clusterer that tells the class of a picture by its code alone."""
+
+    def classes_of_codes(self, mean: torch.Tensor, sd: torch.Tensor) -> torch.Tensor:
+        """Chances (n, k) of the classes, of codes (n, d) as `NoduleVAE.posterior` gives them."""
         ...
 
 
@@ -151,6 +160,22 @@ class Surveyor(Protocol):
             Done share of the training, 0 to 1.
         generator : torch.Generator
             Gives all noise; the one ``batches`` are drawn with.
+        """
+        ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A model that learns in phases; a phase begins where its `Surveyor.survey` says True.
+
+    The learning rate runs through its whole cycle in every phase, and what the optimizer has kept
+    of the gradients is forgotten where one begins.
+    """
+
+    def pace(self, progress: float) -> tuple[float, float]:
+        """Done share of the present phase, and its share of the learning rate.
+
+        ``progress`` is the done share of the training, 0 to 1.
         """
         ...
 

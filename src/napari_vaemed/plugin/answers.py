@@ -13,7 +13,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.plugin import expert as experts
 from napari_vaemed.plugin import twins
-from napari_vaemed.plugin.expert import OwnModel
+from napari_vaemed.plugin.expert import OtherModel
 from napari_vaemed.plugin.jobs import Failure, Job
 from napari_vaemed.plugin.preferences import Preferences, preferences
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LANE = "model"
 
-Wanted = tuple[str, OwnModel | None]
+Wanted = tuple[str, OtherModel | None]
 """Device and model."""
 
 
@@ -47,7 +47,7 @@ class Answers(QObject):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = session
-        self.own: OwnModel | None = None
+        self.other: OtherModel | None = None
         self._loaded: tuple[Wanted, Expert] | None = None
         self._decoding: Job | None = None
         self._next_latents: NDArray[np.float32] | None = None
@@ -57,19 +57,19 @@ class Answers(QObject):
     def expert(self) -> Expert | None:
         """The model and its index, once loaded."""
         loaded = self._loaded
-        return loaded[1] if loaded and loaded[0][1] == self.own else None
+        return loaded[1] if loaded and loaded[0][1] == self.other else None
 
     def use(self, expert: Expert, device: str | None = None) -> None:
         """Answer with this model from now on."""
-        self._loaded = ((device or preferences().device, self.own), expert)
+        self._loaded = ((device or preferences().device, self.other), expert)
         self.expert_changed.emit()
 
-    def switch(self, own: OwnModel | None) -> Job:
-        """Answer with the user's own model from now on, None: with the shipped one.
+    def switch(self, other: OtherModel | None) -> Job:
+        """Answer with another model from now on, None: with the shipped nodule VAE.
 
         What another model had said is forgotten.
         """
-        self.own, self._loaded = own, None
+        self.other, self._loaded = other, None
         for channel in ("expert", "describe", "decode", "traverse"):
             self._session.jobs.cancel_channel(channel)
         for case in self._session.cases.values():
@@ -84,7 +84,8 @@ class Answers(QObject):
 
     def crops_folder(self) -> Path | None:
         """Where crops of the known nodules lie, as far as the user has said."""
-        return preferences().lidc_folder if self.own is None else self.own.nodules
+        known = None if self.other is None else self.other.nodules
+        return known or preferences().lidc_folder
 
     def warm_up(self) -> None:
         """Load the model behind, unless it is there."""
@@ -174,7 +175,7 @@ class Answers(QObject):
         self._next_latents = None  # it was about the CT before
 
     def _load(self, wish: Preferences) -> Work[Expert]:
-        wanted = (wish.device, self.own)
+        wanted = (wish.device, self.other)
         if self._loaded is None or self._loaded[0] != wanted:
             expert = yield from experts.load_expert(*wanted)
             self._loaded = (wanted, expert)  # this thread alone loads, so none is lost

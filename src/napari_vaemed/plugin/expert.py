@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class OwnModel:
-    """A model of the user's own.
+class OtherModel:
+    """A model other than the one that answers by itself: shipped for exploration, or one's own.
 
     Parameters
     ----------
@@ -66,6 +66,11 @@ def classify() -> ModuleType:
     return _workflow("classify")
 
 
+def latent_map() -> ModuleType:
+    """The module `napari_vaemed.workflow.latent_map`; as `examine`."""
+    return _workflow("latent_map")
+
+
 def own_model() -> ModuleType:
     """The module `napari_vaemed.workflow.own_model`; as `examine`."""
     return _workflow("own_model")
@@ -76,15 +81,15 @@ def train() -> ModuleType:
     return _workflow("train")
 
 
-def load_expert(device: str, own: OwnModel | None = None) -> Work[Expert]:
+def load_expert(device: str, other: OtherModel | None = None) -> Work[Expert]:
     """Read a model and its index, and warm the decoder up.
 
     Parameters
     ----------
     device : str
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
-    own : OwnModel or None
-        The model to read instead of the shipped one.
+    other : OtherModel or None
+        The model to read instead of the shipped nodule VAE.
     """
     yield Progress("Starting PyTorch", 0, 3)
     workflow = examine()
@@ -94,7 +99,7 @@ def load_expert(device: str, own: OwnModel | None = None) -> Work[Expert]:
     # threads take 200 ms to decode it, one takes 9.
     sys.modules["torch"].set_num_threads(1)
     yield Progress("Reading the nodule model", 1, 3)
-    files = () if own is None else (own.model, own.index)
+    files = () if other is None else (other.model, other.index)
     expert: Expert = workflow.load_expert(device, *files)
     yield Progress("Warming up", 2, 3)
     workflow.decode(expert, expert.index.posterior.mean[:1])

@@ -41,7 +41,7 @@ class Gesture:
 
 
 SLICES, WINDOW, FINDINGS, HELP = "Slices", "Window", "Findings and answers", "Help"
-CALIPERS, MASKS, DOUBTS = "Calipers", "Mask desk", "Disagreement"
+CALIPERS, MASKS, DOUBTS, MAP = "Calipers", "Mask desk", "Disagreement", "Latent map"
 """Headings of the page of keys."""
 
 
@@ -84,6 +84,7 @@ KEYS: tuple[Key, ...] = (
     Key("Shift-U", "Unsure", DOUBTS, lambda s: s.disagreement.decide("unsure")),
     Key("Shift-PageUp", "Previous entry", DOUBTS, lambda s: s.disagreement.step(-1)),
     Key("Shift-PageDown", "Next entry", DOUBTS, lambda s: s.disagreement.step(1)),
+    Key("Shift-M", "Lasso on or off", MAP, lambda s: s.latent_map.lasso_asked.emit()),
     Key("F1", "This page", HELP, lambda s: open_keys_page(s)),
 )
 """Every key that is bound."""
@@ -98,6 +99,8 @@ GESTURES: tuple[Gesture, ...] = (
     Gesture("Left drag", "With a caliper tool: measure, on slices", CALIPERS),
     Gesture("Left click", "With the Nodule tool: mark a nodule, in 2-D and 3-D", FINDINGS),
     Gesture("Shift/Ctrl-click", "With it: add to the finding, or take away", FINDINGS),
+    Gesture("Left drag", "Over the map: move it; draw the lasso", MAP),
+    Gesture("Wheel", "Over the map: zoom; a double click: all", MAP),
     Gesture("Ctrl+Z", "Undo clicks and strokes; with Shift redo", FINDINGS),
 )
 """What the mouse does, napari's own where it belongs to reading."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from qtpy.QtCore import QObject, QTimer
 from napari_vaemed.plugin.theme import BLUE, VERMILION
 
 if TYPE_CHECKING:
+    from napari_vaemed.data.nodule import NoduleRecord
     from napari_vaemed.plugin.cases import Case, Finding
     from napari_vaemed.plugin.session import Session
     from napari_vaemed.workflow.examine import LatentAxis
@@ -22,6 +24,7 @@ SHOWN_MM = 190.0
 """Height of what the camera shows when it turns to a finding's patches."""
 DIFFERENCE_HU = 600.0
 DECODED, DIFFERENCE, TRAVERSAL, TWIN = "Decoded", "Difference", "Traversal", "Twin"
+KNOWN = "Known nodule"
 OF_SLICES = (DECODED, DIFFERENCE)
 """They come by themselves: in 3-D they would stand beside the finding as grey blocks."""
 TWINS_A_ROW = 5
@@ -60,6 +63,7 @@ class Patches(QObject):
         for what, layer in case.made.items():
             if what.startswith(TWIN) and what not in shown:
                 self._session.views.hide(layer)
+        self._hide(KNOWN)
         self.adding = True
         self._add_twin(case, finding, waiting)
         self.look_at(case, finding)
@@ -67,6 +71,16 @@ class Patches(QObject):
     def hide_twins(self) -> None:
         """Take the twins out of sight."""
         self._hide(TWIN)
+
+    def show_known(self, record: NoduleRecord, hu: NDArray[np.int16]) -> None:
+        """Put a nodule of the index on the chosen finding's left side, in a twin's place."""
+        case, finding = self._session.case, self._finding
+        if case is not None and finding is not None:
+            self.hide_twins()
+            score = record.ratings.get("malignancy", math.nan)
+            name = f"{KNOWN} (mal {score:.1f}, {record.diameter_mm:.0f} mm)"
+            self._put(case, KNOWN, _layer(case, finding, hu, name, _above(*BESIDE)))
+            self.look_at(case, finding)
 
     def showing(self, what: str) -> bool:
         """Whether layers of a kind are in sight."""
@@ -89,7 +103,7 @@ class Patches(QObject):
     def follow_window(self) -> None:
         """Show twins and decoded nodules in the window of the CT."""
         case = self._session.case
-        for what in (TWIN, DECODED, TRAVERSAL):
+        for what in (TWIN, KNOWN, DECODED, TRAVERSAL):
             for layer in self._layers(what):
                 if case is not None:
                     layer.contrast_limits = case.layer.contrast_limits
@@ -98,7 +112,7 @@ class Patches(QObject):
         """Remove all that a model has made: another one answers from now on."""
         for case in self._session.cases.values():
             for what in list(case.made):
-                if what.startswith((TWIN, DECODED, DIFFERENCE, TRAVERSAL)):
+                if what.startswith((TWIN, KNOWN, DECODED, DIFFERENCE, TRAVERSAL)):
                     self._session.drop_made(case, what)
 
     def look_at(self, case: Case, finding: Finding) -> None:
@@ -118,8 +132,8 @@ class Patches(QObject):
         number, neighbour, picture, (row, column) = waiting.pop(0)
         score, distance = neighbour.record.malignancy, neighbour.distance
         name = f"{TWIN} {number + 1} (mal {score:.1f}, d {distance:.2f})"
-        place = (-1 - row, column - TWINS_A_ROW // 2)
-        self._put(case, f"{TWIN} {number + 1}", _layer(case, finding, picture.hu, name, place))
+        made = _layer(case, finding, picture.hu, name, _above(row, column))
+        self._put(case, f"{TWIN} {number + 1}", made)
         QTimer.singleShot(0, partial(self._add_twin, case, finding, waiting))
 
     def _on_decoded(self, hu: NDArray[np.int16]) -> None:
@@ -183,7 +197,7 @@ class Patches(QObject):
         finding = None if case is None else case.finding
         if finding is not self._finding:
             self._finding = finding
-            for what in (TWIN, DECODED, DIFFERENCE, TRAVERSAL):
+            for what in (TWIN, KNOWN, DECODED, DIFFERENCE, TRAVERSAL):
                 self._hide(what)
 
 
@@ -196,6 +210,11 @@ def diverging() -> Any:
 
 def _centre(case: Case, finding: Finding) -> NDArray[np.float64]:
     return case.world(case.volume.to_voxel(finding.marked.measurement.centre_mm))
+
+
+def _above(row: int, column: int) -> tuple[int, int]:
+    """Rows below and columns to the left of a finding, of a place in the rows of twins above it."""
+    return -1 - row, column - TWINS_A_ROW // 2
 
 
 def _layer(

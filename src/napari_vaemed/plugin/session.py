@@ -27,7 +27,9 @@ from napari_vaemed.plugin.findings import Findings
 from napari_vaemed.plugin.frames import Frames
 from napari_vaemed.plugin.jobs import Failure, Job, Jobs
 from napari_vaemed.plugin.keys import bind_keys
+from napari_vaemed.plugin.latent_map import LatentMaps
 from napari_vaemed.plugin.layers import NeedsSpacing, layer_to_volume
+from napari_vaemed.plugin.main_window import main_window
 from napari_vaemed.plugin.mask_desk import MaskDesk
 from napari_vaemed.plugin.next_finding import NextFinding
 from napari_vaemed.plugin.opening import Opening
@@ -121,6 +123,7 @@ class Session(QObject):
         self.finding_keeper = FindingKeeper(self)
         self.suggestions = Suggestions(self)
         self.training = Training(self)
+        self.latent_map = LatentMaps(self)
         self.diameters = Diameters(self)
         self.corner = CornerText(self, viewer, canvas_of(viewer))
         bind_keys(self)
@@ -368,8 +371,7 @@ def session_of(viewer: Viewer) -> Session:
     viewer = getattr(viewer, "__wrapped__", viewer)  # plugins are handed a proxy
     if viewer not in _sessions:
         session = _sessions[viewer] = Session(viewer)
-        window = getattr(getattr(viewer, "window", None), "_qt_window", None)
-        if window is not None:
+        if (window := main_window(viewer)) is not None:
             window.destroyed.connect(partial(_end, weakref.ref(viewer)))
         weakref.finalize(viewer, session.jobs.close)
     return _sessions[viewer]

@@ -87,10 +87,10 @@ def panel_style(theme_id: str) -> str:
     QFrame[kind="message"][level="warning"] {{ border-left: 3px solid {amber}; }}
     QFrame[kind="message"][level="error"] {{ border-left: 3px solid {red}; }}
     QFrame[kind="line"] {{ background-color: {colour["primary"]}; max-height: 1px; }}
-    QTableWidget, QTreeWidget {{ background-color: {colour["background"]};
+    QTableView, QTreeWidget {{ background-color: {colour["background"]};
         gridline-color: {colour["foreground"]}; border: 1px solid {colour["foreground"]};
         selection-color: {ink_on(colour["current"])}; }}
-    QTableWidget::item:selected, QTreeWidget::item:selected {{
+    QTableView::item:selected, QTreeWidget::item:selected {{
         background-color: {colour["current"]}; color: {ink_on(colour["current"])}; }}
     QTreeWidget::item:disabled {{ color: {quiet}; }}
     QToolButton[kind="fold"] {{ background: transparent; border: none; color: {quiet};

@@ -18,7 +18,7 @@ from napari_vaemed.plugin.train_work import FOLDS, SoFar, Wish, epochs_of
 if TYPE_CHECKING:
     from napari_vaemed.data.progress import Progress
     from napari_vaemed.io.checkpoints import Model
-    from napari_vaemed.plugin.expert import OwnModel
+    from napari_vaemed.plugin.expert import OtherModel
     from napari_vaemed.plugin.jobs import Failure, Job
     from napari_vaemed.plugin.session import Session
     from napari_vaemed.workflow.own_model import Kept, NoduleCounts
@@ -244,7 +244,7 @@ class Training(QObject):
             self._look()
         self.changed.emit()
 
-    def _on_index(self, own: OwnModel) -> None:
+    def _on_index(self, own: OtherModel) -> None:
         job = self._session.answers.switch(own)
         job.returned.connect(self._on_used)
         job.failed.connect(partial(self._session.fail, TOPIC, "The model cannot be used"))

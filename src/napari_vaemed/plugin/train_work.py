@@ -94,11 +94,11 @@ def look(out: Path) -> Kept:
     return expert.own_model().kept_in(out)
 
 
-def index(out: Path, folder: Path | None) -> Work[expert.OwnModel]:
+def index(out: Path, folder: Path | None) -> Work[expert.OtherModel]:
     """Make the trained model ready to answer: its index, where that is not there yet."""
     own = expert.own_model()
     path = yield from own.own_index(out, folder)
-    return expert.OwnModel(out / expert.train().MODEL_FILE, path, folder)
+    return expert.OtherModel(out / expert.train().MODEL_FILE, path, folder)
 
 
 def epochs_of(record: Mapping[str, Any]) -> tuple[Told, ...]:

@@ -131,8 +131,12 @@ class TwinSearch(QObject):
         found = self.found
         picture = None if found is None else found.pictures[self.chosen]
         if found is not None and picture is not None and picture.path is not None:
-            self._going = picture.path, found.twins.neighbours[self.chosen].record.centre_mm
-            self._session.open(picture.path)
+            self.open_at(picture.path, found.twins.neighbours[self.chosen].record.centre_mm)
+
+    def open_at(self, path: Path, centre_mm: tuple[float, float, float]) -> None:
+        """Open a CT and go to a place in it, LPS mm."""
+        self._going = path, centre_mm
+        self._session.open(path)
 
     @property
     def _said(self) -> Described | None:
@@ -182,12 +186,17 @@ class TwinSearch(QObject):
         path, centre_mm = self._going
         if self._session.opening.came_from(case.layer) == path:
             self._going = None
-            voxel = case.volume.to_voxel(centre_mm)
-            self._session.findings.show_at(case, [voxel])
-            viewer, world = self._session.viewer, case.world(voxel)
-            viewer.dims.set_point(range(3), tuple(world))
-            viewer.scene.camera.center = tuple(world)
-            viewer.scene.camera.zoom = viewer.canvas.size[0] / SHOWN_MM
+            show_in_scan(self._session, case, centre_mm)
+
+
+def show_in_scan(session: Session, case: Case, centre_mm: tuple[float, float, float]) -> None:
+    """Turn the camera to a place in an open CT, LPS mm."""
+    voxel = case.volume.to_voxel(centre_mm)
+    session.findings.show_at(case, [voxel])
+    viewer, world = session.viewer, case.world(voxel)
+    viewer.dims.set_point(range(3), tuple(world))
+    viewer.scene.camera.center = tuple(world)
+    viewer.scene.camera.zoom = viewer.canvas.size[0] / SHOWN_MM
 
 
 def _query(said: Described, case: Case, finding: Finding) -> Any:

@@ -134,8 +134,12 @@ class DEC(Drawing):
         return gaussian_of(moments)
 
     def class_probabilities(self, x: torch.Tensor) -> torch.Tensor:
+        """Chances (n, k) of the clusters of pictures."""
+        return self.classes_of_codes(*self.posterior(x))
+
+    def classes_of_codes(self, mean: torch.Tensor, sd: torch.Tensor) -> torch.Tensor:
         """Chances (n, k) of the clusters: DEC's q."""
-        return self._log_chances(*self.posterior(x)).exp()
+        return self._log_chances(mean, sd).exp()
 
     def class_codes(self, n: int, generator: torch.Generator) -> torch.Tensor:
         """Draw latents (k, n, d), ``n`` of every cluster, as widely spread as its codes are."""

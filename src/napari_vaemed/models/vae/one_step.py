@@ -128,8 +128,12 @@ class OneStepVAE(GaussianCode):
         self.register_buffer("begun", torch.tensor(paper or warm_up == 0))
 
     def class_probabilities(self, x: torch.Tensor) -> torch.Tensor:
+        """Chances (n, k) of the classes of pictures."""
+        return self.classes_of_codes(*self.posterior(x))
+
+    def classes_of_codes(self, mean: torch.Tensor, sd: torch.Tensor) -> torch.Tensor:
         """Chances (n, k) of the classes, read from the means of the codes."""
-        return self._log_chances(self.posterior(x)[0]).exp()
+        return self._log_chances(mean).exp()
 
     def class_codes(self, n: int, generator: torch.Generator) -> torch.Tensor:
         """Draw latents (k, n, d), ``n`` of every class."""

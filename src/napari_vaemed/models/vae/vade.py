@@ -91,8 +91,12 @@ class VaDE(GaussianCode):
         self.mixture = LatentMixture(clusters=clusters, latent_dims=latent_dims)
 
     def class_probabilities(self, x: torch.Tensor) -> torch.Tensor:
+        """Chances (n, k) of the classes of pictures."""
+        return self.classes_of_codes(*self.posterior(x))
+
+    def classes_of_codes(self, mean: torch.Tensor, sd: torch.Tensor) -> torch.Tensor:
         """Chances (n, k) of the classes, by where the means of the codes lie in the mixture."""
-        return torch.softmax(self.mixture.log_joint(self.posterior(x)[0]), dim=1)
+        return torch.softmax(self.mixture.log_joint(mean), dim=1)
 
     def class_codes(self, n: int, generator: torch.Generator) -> torch.Tensor:
         """Draw latents (k, n, d), ``n`` of every class."""

@@ -54,6 +54,7 @@ class Panel(QWidget):
         self._pages.addWidget(_scrolling(self.body))
         self._pages.addWidget(self.empty)
         self._under = 0
+        self._docked = False
         self._instead: QWidget | None = None
         layout = QVBoxLayout(self)
         layout.setContentsMargins(10, 8, 8, 6)
@@ -110,10 +111,15 @@ class Panel(QWidget):
             self.setStyleSheet(wanted)
 
     def changeEvent(self, event: QEvent) -> None:
-        """The window's theme may have changed."""
+        """The window's theme may have changed, or the dock was closed."""
         super().changeEvent(event)
         if event.type() == QEvent.Type.StyleChange and self.isVisible():
             self.restyle()
+        elif event.type() == QEvent.Type.ParentChange:
+            docked = self.parent() is not None
+            if self._docked and not docked:  # a closed dock lets go of it and it would never end
+                self.deleteLater()
+            self._docked = docked
 
 
 class EmptyState(QWidget):

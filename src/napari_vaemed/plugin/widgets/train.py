@@ -211,7 +211,7 @@ class TrainWidget(Panel):
     def _tell_model(self) -> None:
         training, kept = self.training, self.training.kept
         model = None if kept is None or training.running else kept.model
-        own = self.session.answers.own
+        other = self.session.answers.other
         self.figures.setVisible(model is not None)
         if model is not None and kept is not None:
             earlier = "From an earlier training: " if kept.record and not kept.over else ""
@@ -219,13 +219,13 @@ class TrainWidget(Panel):
             said = figures_in_words(found) if found else "Its figures were not measured."
             self.figures.setText(f"{earlier}{model.name} {model.sha256[:8]}. {said}")
             self.figures.setToolTip(card_text(model))
-        expert = None if own is None else self.session.answers.expert
+        expert = None if other is None else self.session.answers.expert
         used = expert is not None and model is not None and expert.model.sha256 == model.sha256
         self.use_button.setVisible(model is not None)
         self.use_button.setEnabled(not used and not training.preparing)
         self.use_button.setText("Working…" if training.preparing else
                                 "In use" if used else "Use this model now")  # fmt: skip
-        self.back_button.setVisible(own is not None)
+        self.back_button.setVisible(other is not None)
 
     def _on_stepped(self) -> None:
         self.watched.tell(self.training.so_far)
