@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_vaemed.training.digit_samples import UNKNOWN, digit_samples, warped
+from napari_vaemed.models.augmentation import warped
+from napari_vaemed.training.digit_samples import LITTLE, UNKNOWN, digit_samples
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def test_a_picture_is_drawn_as_it_is_and_in_two_looks_of_its_own(pictures):
 
 def test_a_look_moves_the_ink_by_little(pictures):
     picture = torch.from_numpy(pictures)[:, None].float() / 255
-    looked = warped(picture, torch.Generator().manual_seed(0))
+    looked = warped(picture, torch.Generator().manual_seed(0), LITTLE)
     at = torch.arange(28.0)
     for axis in (1, 2):
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -72,8 +74,6 @@ def test_looks_and_target_are_turned_alike(samples):
     marked[:] = -1000
     marked[:, :, 20:24, 9:12] = 400
     views = marked[:, None, 14:18].repeat(1, 2, 1, 1, 1)
-    from dataclasses import replace
-
     same = replace(samples, target=marked, views=views)
     generator = torch.Generator().manual_seed(3)
     for _ in range(6):
@@ -81,3 +81,26 @@ def test_looks_and_target_are_turned_alike(samples):
         where = batch.target[0, 0, 16] > 0.5
         assert batch.view[0, 0, 1][where].mean() > 0.9
         assert batch.view[0, 0, 1][~where].mean() < 0.1
+
+
+def test_hidden_labels_are_hidden_by_patient_and_of_all_classes_alike(samples):
+    rng = np.random.default_rng(0)
+    patients = [f"P{number}" for number in rng.integers(150, size=400)]
+    score = torch.from_numpy(rng.integers(1, 6, 400).astype(np.float32))
+    many = samples.subset(np.zeros(400, int))
+    many = replace(many, ratings=score[:, None].repeat(1, 9))
+    told = many.with_labels(0.3, patients, seed=1)
+    known = torch.isfinite(told.ratings)
+    assert torch.equal(known.all(1), known.any(1))
+    assert torch.equal(told.ratings[known], many.ratings[known])
+    for name in set(patients):
+        rows = [row for row, patient in enumerate(patients) if patient == name]
+        assert len(set(known[rows, 0].tolist())) == 1
+    for few, most in ((1, 2), (4, 5)):
+        of_class = (score == few) | (score == most)
+        assert known[of_class, 0].float().mean().item() == pytest.approx(0.3, abs=0.06)
+    assert not torch.equal(many.with_labels(0.3, patients, seed=2).ratings, told.ratings)
+    assert torch.isfinite(many.with_labels(1.0, patients).ratings).all()
+    assert torch.isnan(many.with_labels(0.0, patients).ratings).all()
+    with pytest.raises(ValueError, match="from 0 to 1; got 10"):
+        many.with_labels(10, patients)

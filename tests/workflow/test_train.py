@@ -109,6 +109,22 @@ def test_an_unknown_model_is_refused_in_words(nodule_folder, tmp_path):
         finish(train(nodule_folder, tmp_path, model="Transformer"))
 
 
+def test_hidden_labels_are_told_in_the_card_and_refused_where_all_are_needed(
+    nodule_folder, tmp_path
+):
+    run = replace(RUN, epochs=1)
+    how = {"labels": 0.5, "repeats": 2, "run": run, "bench_epochs": 0}
+    small = {"encoder_width": 8, "decoder_width": 8}
+    work = train(nodule_folder, tmp_path / "a", model="SelfTraining", arguments=small, **how)
+    model, _ = _run(work)
+    assert model.card["training"]["labels"] == 0.5
+    assert "--labels 0.5 --repeats 2" in model.card["command"]
+    with pytest.raises(ValueError, match="M2, SelfTraining, ThreePhases; got 'GaussianVAE'"):
+        finish(train(nodule_folder, tmp_path / "b", **how))
+    with pytest.raises(ValueError, match=r"from 0 to 1; got 1\.5"):
+        finish(train(nodule_folder, tmp_path / "c", model="M2", **{**how, "labels": 1.5}))
+
+
 def test_an_index_holds_a_posterior_of_every_nodule(nodule_folder, tmp_path):
     model, _ = _run(_train(nodule_folder, tmp_path, replace(RUN, epochs=1)))
     nodules = finish(read_nodule_set(nodule_folder))

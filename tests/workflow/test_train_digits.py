@@ -10,7 +10,7 @@ from PIL import Image
 from napari_vaemed.cli.command import main
 from napari_vaemed.data.progress import finish
 from napari_vaemed.data.run_settings import RunSettings
-from napari_vaemed.io.checkpoints import read_model
+from napari_vaemed.io.checkpoints import read_model, write_model
 from napari_vaemed.io.digits import read_digits
 from napari_vaemed.models.vae.one_step import OneStepVAE
 from napari_vaemed.training.fit import Epoch
@@ -24,6 +24,9 @@ from napari_vaemed.workflow.train_digits import (
 
 RUN = RunSettings(epochs=2, batch=16, device="cpu")
 SMALL = {"encoder_width": 8, "decoder_width": 8, "clusters": 2}
+
+
+NOISY = [f"accuracy, noise {sd}" for sd in (0.1, 0.2, 0.3, 0.5)]
 
 
 @pytest.fixture
@@ -109,3 +112,42 @@ def test_the_command_prints_its_report(quarters, tmp_path, capsys):
     assert report["arguments"]["distance"] == "bhattacharyya"
     assert 0 <= report["median"]["accuracy"] <= report["median"]["majority"] <= 1
     assert "--set distance=bhattacharyya" in report["command"]
+    assert set(NOISY) < set(report["median"])
+    assert "| accuracy, noise 0.5 |" in (tmp_path / "out" / "digits.md").read_text()
+
+
+def test_drawings_of_a_model_are_learned_from_beside_real_pictures(quarters, tmp_path, capsys):
+    command = ["digits", str(quarters), "--epochs", "1", "--batch", "16", "--device", "cpu"]
+    command += ["--set", "encoder_width=8", "--set", "decoder_width=8", "--labels", "0.25"]
+    painter, out = tmp_path / "painter", tmp_path / "out"
+    assert main([*command, "-o", str(painter), "--model", "M2"]) == 0
+    model = painter / "seed-0" / MODEL_FILE
+    drawn = ["--generated", str(model), "--per-class", "3"]
+    capsys.readouterr()
+    assert main([*command, "-o", str(out), "--model", "SelfTraining", *drawn]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["labelled"], report["pictures"]) == (16, 64)  # real ones
+    assert "--generated MODEL.safetensors --per-class 3" in report["command"]
+    card = json.loads((out / "seed-0" / "digit_model.json").read_text())["card"]
+    assert card["training"]["generated"]["sha256"] == read_model(model, "cpu").sha256
+    record = json.loads((out / "seed-0" / "training.json").read_text())
+    assert record["samples"]["count"] in range(64 + 3, 64 + 30 + 1, 3)
+
+
+def test_a_model_that_draws_no_classes_of_digits_is_refused(quarters, tmp_path):
+    path = tmp_path / "model.safetensors"
+    write_model(path, OneStepVAE(encoder_width=8, decoder_width=8), {})
+    with pytest.raises(ValueError, match="holds a OneStepVAE that draws no classes of digits"):
+        finish(train_digits(quarters, tmp_path, labels=0.5, generated=path))
+
+
+def test_a_few_labels_teach_the_names_of_the_classes(quarters, tmp_path, capsys):
+    command = ["digits", str(quarters), "-o", str(tmp_path / "out"), "--model", "SelfTraining"]
+    command += ["--epochs", "12", "--batch", "16", "--labels", "0.25", "--device", "cpu"]
+    command += ["--repeats", "2"]
+    for given in ("encoder_width=8", "decoder_width=8", "method=fixmatch"):
+        command += ["--set", given]
+    assert main(command) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["labelled"] == 16
+    assert report["median"]["accuracy"] > 0.95

@@ -10,7 +10,7 @@ from typing import Any
 from napari_vaemed.cli.verbs import add_verb, print_json, show_training
 from napari_vaemed.data.form import Value, form_of
 from napari_vaemed.data.progress import finish
-from napari_vaemed.data.run_settings import DIGIT_RUN
+from napari_vaemed.data.run_settings import DIGIT_RUN, DRAWN_PER_CLASS
 
 
 def add_verbs(verbs: Any) -> None:
@@ -33,6 +33,18 @@ def add_verbs(verbs: Any) -> None:
     verb.add_argument(
         "--labels", type=float, default=0.0, help="share of the training pictures with a label"
     )
+    verb.add_argument(
+        "--repeats", type=int, default=1, help="how often a labelled picture comes in every epoch"
+    )
+    verb.add_argument(
+        "--generated", type=Path, metavar="MODEL",
+        help="trained model whose drawings of every class are learned from too, named by the "
+        "labelled pictures",
+    )  # fmt: skip
+    verb.add_argument(
+        "--per-class", type=int, default=DRAWN_PER_CLASS,
+        help="so many drawings of each of its classes",
+    )  # fmt: skip
     verb.add_argument("--seeds", type=int, nargs="+", default=[0], help="one model each")
     verb.add_argument(
         "--epochs", type=int, default=DIGIT_RUN.epochs, help="passes over all pictures"
@@ -53,6 +65,7 @@ def _digits(options: argparse.Namespace) -> None:
     work = train_digits(
         options.path, options.output, model=options.model,
         arguments=_arguments(options.model, options.arguments), labels=options.labels,
+        repeats=options.repeats, generated=options.generated, per_class=options.per_class,
         seeds=options.seeds, run=run,
     )  # fmt: skip
     print_json(finish(work, show_training))

@@ -45,6 +45,15 @@ def _add_train(verbs: Any) -> None:
     verb.add_argument("--set", action="append", default=[], metavar="NAME=VALUE",
                       help="argument of the model; may be given several times")  # fmt: skip
     verb.add_argument(
+        "--labels", type=float, default=1.0, metavar="SHARE",
+        help="share of the nodules whose ratings are told, by patient; for M2, SelfTraining and "
+        "ThreePhases",
+    )  # fmt: skip
+    verb.add_argument(
+        "--repeats", type=int, default=1,
+        help="how often a nodule of a known class (benign, malignant) comes in every epoch",
+    )  # fmt: skip
+    verb.add_argument(
         "--bench-epochs", type=int, default=BENCH_EPOCHS,
         help="passes of each of the five fold models behind the printed AUC; 0 leaves it out",
     )  # fmt: skip
@@ -154,7 +163,8 @@ def _train(options: argparse.Namespace) -> None:
     arguments = {axis.name: axis.values[0] for axis in map(choice_of, options.set)}
     work = train(
         options.folder, options.output, model=options.model, arguments=arguments,
-        run=_run_settings(options), bench_epochs=options.bench_epochs,
+        labels=options.labels, repeats=options.repeats, run=_run_settings(options),
+        bench_epochs=options.bench_epochs,
     )  # fmt: skip
     _finish(work, options.output)
 

@@ -86,5 +86,8 @@ LUNG_RUN = RunSettings(epochs=2, batch=8)
 DIGIT_RUN = RunSettings(epochs=20, batch=128)
 """How the methods are tested on digits."""
 
+DRAWN_PER_CLASS = 600
+"""Digits of each class that one model draws for another to learn from."""
+
 BENCH_EPOCHS = 66
 """Passes of each fold model behind the figures of a nodule model."""

@@ -34,8 +34,8 @@ def read_nodule_set(folder: Path) -> Work[NoduleSet]:
     """Read ``nodules.csv`` and the crops in ``image/``, ``mask/`` and ``readers/`` beside it.
 
     Ids that the column ``same_patient_as`` of a cleaned table calls one patient's are one patient:
-    the records carry the first of them. A record whose tabled centre lies outside its own crop (one of the 795 is 33 mm off) takes
-    the centre of its mask instead.
+    the records carry the first of them. A record whose tabled centre lies outside its own crop
+    (one of the 795 is 33 mm off) takes the centre of its mask instead.
 
     Raises
     ------

@@ -8,8 +8,11 @@ from napari_vaemed.models.vae.autoencoder import Autoencoder
 from napari_vaemed.models.vae.dec import DEC
 from napari_vaemed.models.vae.dirichlet import DirichletVAE
 from napari_vaemed.models.vae.gaussian import GaussianVAE
+from napari_vaemed.models.vae.m2 import M2
 from napari_vaemed.models.vae.one_step import OneStepVAE
+from napari_vaemed.models.vae.self_training import SelfTraining
 from napari_vaemed.models.vae.supervised import SupervisedEncoder
+from napari_vaemed.models.vae.three_phases import ThreePhases
 from napari_vaemed.models.vae.vade import VaDE
 
 VAES = (
@@ -21,8 +24,14 @@ VAES = (
     OneStepVAE,
     VaDE,
     DEC,
+    M2,
+    SelfTraining,
+    ThreePhases,
 )
 """Every model that makes a code of a nodule and draws it again, the shipped one's first."""
+
+SEMI_SUPERVISED = (M2, SelfTraining, ThreePhases)
+"""Those that can learn where the readers' ratings of most nodules are hidden."""
 
 SLICE_CLASSIFIERS = (SliceResNet,)
 """Every model that scores an axial slice."""

@@ -6,19 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from napari_vaemed.models.augmentation import Warp, warped
 from napari_vaemed.models.protocols import DigitBatch
 
 UNKNOWN = -1
 """Label of a picture of which nobody said what it shows."""
 
-MAX_TURN = 0.26
-MAX_SHEAR = 0.2
-MAX_SCALE = 0.15
-MAX_SHIFT = 2.0
-"""How far a look is turned (radians), sheared, scaled and shifted (pixels), either way."""
+LITTLE = Warp(turn=0.26, shear=0.2, scale=0.15, shift=2.0)
+"""How a look differs from its picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +39,15 @@ class DigitSamples:
         """The same on another device."""
         return DigitSamples(self.picture.to(device), self.label.to(device))
 
+    def subset(self, rows: NDArray[np.integer]) -> DigitSamples:
+        """Only the pictures in these rows."""
+        at = torch.as_tensor(rows)
+        return DigitSamples(self.picture[at], self.label[at])
+
     def draw(self, rows: torch.Tensor, generator: torch.Generator) -> DigitBatch:
         """Two looks at each picture in ``rows``, and the picture itself."""
         target = self.picture[rows][:, None].float() / 255
-        looks = [warped(target, generator) for _ in range(2)]
+        looks = [warped(target, generator, LITTLE) for _ in range(2)]
         return DigitBatch(view=looks[0], other=looks[1], target=target, label=self.label[rows])
 
 
@@ -72,17 +74,3 @@ def digit_samples(
                          (number, number + 1))  # fmt: skip
         kept[rows if share == 1.0 else rows[: after - before]] = label
     return DigitSamples(torch.from_numpy(np.array(pictures)), torch.from_numpy(kept))
-
-
-def warped(picture: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Each of the pictures (n, 1, y, x) turned, sheared, scaled and shifted by another little."""
-    n, device = len(picture), picture.device
-    by = 2 * torch.rand(n, 6, generator=generator, device=device) - 1
-    turn, shear, scale = MAX_TURN * by[:, 0], MAX_SHEAR * by[:, 1], 1 + MAX_SCALE * by[:, 2:4]
-    cos, sin = turn.cos(), turn.sin()
-    matrix = torch.stack([cos, shear - sin, sin, cos], dim=1).view(n, 2, 2) * scale[:, None]
-    shift = by[:, 4:] * (2 * MAX_SHIFT / picture.shape[-1])
-    grid = F.affine_grid(
-        torch.cat([matrix, shift[:, :, None]], dim=2), list(picture.shape), align_corners=False
-    )
-    return F.grid_sample(picture, grid, align_corners=False)

@@ -50,6 +50,35 @@ def inner_fold(
     return rows[learn], rows[kept]
 
 
+def told_rows(
+    patients: Sequence[str], classes: NDArray[np.int_], share: float, seed: int = 0
+) -> NDArray[np.bool_]:
+    """Which rows (n,) keep their labels: all of a patient or none.
+
+    A patient is of the highest class (n,) that one of the own rows has; of the rows of each such
+    class the same share is kept, as near as whole patients go.
+
+    Raises
+    ------
+    ValueError
+        If the share is not between 0 and 1.
+    """
+    if not 0.0 <= share <= 1.0:
+        raise ValueError(f"The share of rows with labels lies from 0 to 1; got {share}.")
+    names = [SAME_SCAN.get(patient, patient) for patient in patients]
+    _, group = np.unique(names, return_inverse=True)
+    rows = np.bincount(group)
+    highest = np.full(len(rows), classes.min())
+    np.maximum.at(highest, group, classes)
+    told = np.zeros(len(rows), bool)
+    rng = np.random.default_rng(seed)
+    for one in np.unique(highest):
+        order = rng.permutation(np.flatnonzero(highest == one))
+        middles = np.cumsum(rows[order]) - rows[order] / 2
+        told[order] = middles < share * rows[order].sum()
+    return told[group]
+
+
 def standardised(values: NDArray[np.floating], known: NDArray[np.int_]) -> NDArray[np.float64]:
     """Columns of mean 0 and deviation 1 over the known rows."""
     spread = values[known].std(axis=0, dtype=float)

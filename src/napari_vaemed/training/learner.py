@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from napari_vaemed.models.protocols import Surveyor
+from napari_vaemed.models.protocols import Paced, Surveyor
 from napari_vaemed.training.steps import (
     Samples,
     State,
@@ -183,6 +183,8 @@ class Learner:
         if self._module.survey(batches, progress=progress, generator=generator):
             self.average.load_state_dict(self._module.state_dict())
             self.best, self._best_loss = 0, float("inf")
+            if isinstance(self._module, Paced):
+                self._optimizer.state.clear()
 
     def _pass(self, seed: int) -> tuple[dict[str, float], tuple[str, ...]]:
         fabric, n = self._fabric, len(self._samples)
@@ -230,7 +232,10 @@ class Learner:
 
     def _update(self, progress: float, taken: int) -> None:
         """Move the weights along their gradients, and their average after them."""
-        self.rate = self.plan.lr * one_cycle(progress)
+        done, share = progress, 1.0
+        if isinstance(self._module, Paced):
+            done, share = self._module.pace(progress)
+        self.rate = self.plan.lr * share * one_cycle(done)
         for group in self._optimizer.param_groups:
             group["lr"] = self.rate
         nn.utils.clip_grad_norm_(self._module.parameters(), MOST_NORM)

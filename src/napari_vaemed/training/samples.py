@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -13,7 +14,9 @@ from napari_vaemed.data.nodule_set import NoduleSet
 from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.models.networks import to_unit
 from napari_vaemed.models.protocols import Batch
+from napari_vaemed.models.vae.labels import malignancy_classes
 from napari_vaemed.preprocessing.patch import PATCH_SHAPE, cut_mask, cut_patch
+from napari_vaemed.training.folds import told_rows
 
 MAX_SHIFT_MM = 3.0
 """How far off the nodule's centre a training view may lie, as a hand may click."""
@@ -54,6 +57,29 @@ class NoduleSamples:
         """Only the nodules in these rows."""
         at = torch.as_tensor(rows)
         return replace(self, **{f.name: getattr(self, f.name)[at] for f in fields(self)})
+
+    def with_labels(self, share: float, patients: Sequence[str], seed: int = 0) -> NoduleSamples:
+        """The same with the ratings of this share of the nodules; the others' are not numbers.
+
+        Only models that ask `models.vae.labels` what is known can learn from such samples.
+
+        Parameters
+        ----------
+        share : float
+            From 0 to 1; of benign and of malignant nodules alike, see `folds.told_rows`.
+        patients : sequence of str
+            Of each nodule; all of a patient's keep their ratings, or none.
+        seed : int
+            Says whose.
+
+        Raises
+        ------
+        ValueError
+            If the share is not between 0 and 1.
+        """
+        classes = malignancy_classes(self.ratings).cpu().numpy()
+        told = torch.as_tensor(told_rows(patients, classes, share, seed), device=self.views.device)
+        return replace(self, ratings=self.ratings.where(told[:, None], torch.nan))
 
     def draw(self, rows: torch.Tensor, generator: torch.Generator) -> Batch:
         """Two varied looks at each nodule in ``rows``, and what to make of them.

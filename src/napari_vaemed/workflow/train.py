@@ -41,6 +41,8 @@ def train(
     *,
     model: str = "GaussianVAE",
     arguments: Mapping[str, Any] | None = None,
+    labels: float = 1.0,
+    repeats: int = 1,
     run: RunSettings = NODULE_RUN,
     bench_epochs: int = BENCH_EPOCHS,
 ) -> Generator[Progress | Epoch, None, Model]:
@@ -56,6 +58,10 @@ def train(
         Name of a class in `models.VAES`.
     arguments : mapping or None
         For its constructor; default: its own defaults.
+    labels : float
+        Share of the nodules whose ratings are told, by patient; below 1 for `SEMI_SUPERVISED` only.
+    repeats : int
+        How often a nodule of a known class comes in every epoch; any other comes once.
     run : RunSettings
     bench_epochs : int
         Passes of each of the five fold models; 0 leaves the figures out.
@@ -63,31 +69,41 @@ def train(
     Raises
     ------
     ValueError
-        If the model or device is unknown, or the checkpoint belongs to another training.
+        If the model or device is unknown, the checkpoint belongs to another training, or the model
+        needs all labels.
     """
     from napari_vaemed.training.folds import inner_fold
+    from napari_vaemed.training.repeated import repeated
     from napari_vaemed.training.samples import nodule_samples
     from napari_vaemed.workflow.bench import knn_bench
 
     run = on_device(run)
     module = new_module(model, arguments or {}, run.seed)
+    if labels != 1:
+        check_may_hide(model)
     nodules = yield from read_nodule_set(folder)
     slices = cast("NoduleVAE", module).slices
     samples = yield from nodule_samples(nodules, slices=slices, seed=run.seed)
+    patients = [record.patient for record in nodules.records]
+    if labels != 1:
+        samples = samples.with_labels(labels, patients, run.seed)
     learned, held_out = samples, None
     if run.patience:
-        patients = [record.patient for record in nodules.records]
         learn, kept = inner_fold(patients, seed=run.seed)
         learned, held_out = samples.subset(learn), samples.subset(kept)
+    learned = repeated(learned, repeats)
     pictures = partial(reconstructions, held_out or learned)
     checkpoint = out / STATE_FILE
     module = yield from fitted(
         module, learned, checkpoint, run, held_out=held_out, pictures=pictures
     )
-    people = len({record.patient for record in nodules.records})
     training = {**run.for_card(), "bench-epochs": bench_epochs}
+    if labels != 1:
+        training["labels"] = labels
+    if repeats != 1:
+        training["repeats"] = repeats
     made = Made(model, arguments or {}, slices)
-    card = model_card(made, nodules.source, len(nodules), people, training)
+    card = model_card(made, nodules.source, len(nodules), len(set(patients)), training)
     trained = publish(out / MODEL_FILE, module, card, run, checkpoint)
     if bench_epochs:
         shared = {k: v for k, v in run.for_card().items() if k not in ("epochs", "patience")}
@@ -97,6 +113,20 @@ def train(
         card = {**card, "figures": figures}
         trained = publish(out / MODEL_FILE, module, card, run, checkpoint)
     return trained
+
+
+def check_may_hide(model: str) -> None:
+    """Refuse to hide labels from a model that needs them all.
+
+    Raises
+    ------
+    ValueError
+    """
+    from napari_vaemed.models import SEMI_SUPERVISED
+
+    able = [cls.__name__ for cls in SEMI_SUPERVISED]
+    if model not in able:
+        raise ValueError(f"With hidden labels learn {', '.join(able)}; got {model!r}.")
 
 
 def new_module(model: str, arguments: Mapping[str, Any], seed: int) -> nn.Module:

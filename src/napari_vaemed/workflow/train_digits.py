@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_vaemed.data.progress import Progress
-from napari_vaemed.data.run_settings import DIGIT_RUN, RunSettings
+from napari_vaemed.data.run_settings import DIGIT_RUN, DRAWN_PER_CLASS, RunSettings
+from napari_vaemed.io.checkpoints import Model, read_model
 from napari_vaemed.io.digit_report import write_digit_report
 from napari_vaemed.io.digits import DigitSet, read_digits
 from napari_vaemed.workflow.fitted import fitted, new_model, on_device, publish
@@ -50,6 +51,9 @@ def train_digits(
     model: str = "OneStepVAE",
     arguments: Mapping[str, Any] | None = None,
     labels: float = 0.0,
+    repeats: int = 1,
+    generated: Path | None = None,
+    per_class: int = DRAWN_PER_CLASS,
     seeds: Sequence[int] = (0,),
     run: RunSettings = DIGIT_RUN,
 ) -> Generator[Progress | Epoch, None, dict[str, Any]]:
@@ -68,6 +72,12 @@ def train_digits(
         For its constructor.
     labels : float
         Share of the training pictures whose class is told.
+    repeats : int
+        How often a picture with a label comes in every epoch; one without comes once.
+    generated : Path or None
+        A trained model of digits that has classes: of each so many pictures as ``per_class`` says
+        are drawn by it, named by the labelled ones, and learned from beside the real ones.
+    per_class : int
     seeds : sequence of int
         Of weights, order, variations and which labels are told.
     run : RunSettings
@@ -87,13 +97,19 @@ def train_digits(
     given = {"images": "digit", **(arguments or {})}
     check_model(model, given)
     run = on_device(run)
+    told = {"model": model, "arguments": given, "labels": labels, "repeats": repeats}
+    told |= run.for_card()
+    painter = None
+    if generated is not None:
+        painter = read_painter(generated, run.device)
+        told["generated"] = {"by": painter.name, "sha256": painter.sha256, "per_class": per_class}
     yield Progress("Reading pictures")
     digits = read_digits(path)
-    told = {"model": model, "arguments": given, "labels": labels, **run.for_card()}
     rows: list[dict[str, Any]] = []
     for seed in seeds:
         one = replace(run, seed=seed)
-        figures, pictures = yield from _train_one(digits, out / f"seed-{seed}", told, one)
+        folder = out / f"seed-{seed}"
+        figures, pictures = yield from _train_one(digits, folder, told, one, painter)
         rows.append({"seed": seed, **figures})
         report = report_of(digits, {**told, "seeds": list(seeds)}, rows)
         write_digit_report(out, report, {f"{n}-seed-{seed}": p for n, p in pictures.items()})
@@ -122,6 +138,27 @@ def check_model(model: str, arguments: Mapping[str, Any]) -> None:
         )
 
 
+def read_painter(path: Path, device: str) -> Model:
+    """Read a trained model of digits that can draw its classes.
+
+    Raises
+    ------
+    FileNotFoundError
+    ValueError
+        If it is another model.
+    """
+    from napari_vaemed.models.protocols import Clusterer
+
+    painter = read_model(path, device)
+    of_digits = getattr(painter.module, "images", "") == "digit"
+    if not (of_digits and isinstance(painter.module, Clusterer)):
+        raise ValueError(
+            f"{path} holds a {painter.name} that draws no classes of digits. Give one that "
+            "`vaemed digits` has trained, of a model with classes."
+        )
+    return painter
+
+
 def judged(module: nn.Module, digits: DigitSet, *, told: bool) -> dict[str, float]:
     """Figures on the test pictures; `training.clustering` says what they are.
 
@@ -131,30 +168,35 @@ def judged(module: nn.Module, digits: DigitSet, *, told: bool) -> dict[str, floa
     ----------
     told : bool
         Whether it has learned from labels: then its classes are the digits, and ``accuracy`` says
-        how often they are right.
+        how often they are right, also where the pictures have noise of some deviation.
     """
     from napari_vaemed.training.clustering import agreement_figures
+    from napari_vaemed.training.noise import NOISE
 
     cluster = clusters_of(module, digits)
     figures = agreement_figures(cluster, digits.test_labels)
     if told:
         figures["accuracy"] = float((cluster == digits.test_labels).mean())
+        for sd in NOISE:
+            worse = clusters_of(module, digits, noise=sd) == digits.test_labels
+            figures[f"accuracy, noise {sd}"] = float(worse.mean())
     return figures
 
 
-def clusters_of(module: nn.Module, digits: DigitSet) -> Rows:
-    """Class (n,) of each test picture."""
+def clusters_of(module: nn.Module, digits: DigitSet, *, noise: float = 0.0) -> Rows:
+    """Class (n,) of each test picture, with noise of this deviation."""
     from napari_vaemed.models.protocols import Clusterer
+    from napari_vaemed.training.noise import with_noise
 
+    tested = with_noise(digits.test_pictures, noise)
     if isinstance(module, Clusterer):
-        chances = _looked_at(digits.test_pictures, module, module.class_probabilities)
-        return chances.argmax(axis=1)
+        return _looked_at(tested, module, module.class_probabilities).argmax(axis=1)
     from sklearn.cluster import KMeans
 
     vae = cast("NoduleVAE", module)
     known, tested = (
         _looked_at(pictures, module, lambda x: vae.posterior(x)[0])
-        for pictures in (digits.pictures[:KNOWN_CODES], digits.test_pictures)
+        for pictures in (with_noise(digits.pictures[:KNOWN_CODES], 0.0), tested)
     )
     means = KMeans(len(digits.classes), n_init=10, random_state=0).fit(known)
     return np.asarray(means.predict(tested))
@@ -207,26 +249,35 @@ def report_of(
 def command(told: Mapping[str, Any]) -> str:
     """As typed."""
     given = {k: v for k, v in told["arguments"].items() if k != "images"}
-    flags = [f"--{name} {told[name]}" for name in ("model", "labels", "epochs", "batch", "lr")]
+    named = ("model", "labels", "repeats", "epochs", "batch", "lr")
+    flags = [f"--{name} {told[name]}" for name in named]
     flags += [f"--set {name}={value}" for name, value in given.items()]
+    if "generated" in told:
+        flags += ["--generated MODEL.safetensors", f"--per-class {told['generated']['per_class']}"]
     return " ".join(["vaemed digits FILE.npz -o OUT", *flags, "--seeds", *map(str, told["seeds"])])
 
 
 def _train_one(
-    digits: DigitSet, folder: Path, told: Mapping[str, Any], run: RunSettings
+    digits: DigitSet, folder: Path, told: Mapping[str, Any], run: RunSettings, painter: Model | None
 ) -> Generator[Progress | Epoch, None, tuple[dict[str, float], dict[str, NDArray[np.uint8]]]]:
-    """Train and judge the model of one seed."""
+    """Train and judge the model of one seed, beside real pictures on what ``painter`` draws."""
     from napari_vaemed.models import VAES
     from napari_vaemed.models.protocols import Clusterer
     from napari_vaemed.training.digit_samples import UNKNOWN, digit_samples
+    from napari_vaemed.training.generated import generated_digits, joined
+    from napari_vaemed.training.repeated import repeated
 
     samples = digit_samples(digits.pictures, digits.labels, share=told["labels"], seed=run.seed)
+    labelled = int((samples.label != UNKNOWN).sum())
+    if painter is not None:
+        drawer, many = cast("Clusterer", painter.module), told["generated"]["per_class"]
+        samples = joined(samples, generated_digits(drawer, samples, many, seed=run.seed))
+    samples = repeated(samples, told["repeats"])
     module = new_model(VAES, told["model"], told["arguments"], run.seed)
     start = time.perf_counter()
     module = yield from fitted(module, samples, folder / STATE_FILE, run)
     seconds = time.perf_counter() - start
     yield Progress("Looking at the test pictures")
-    labelled = int((samples.label != UNKNOWN).sum())
     figures = judged(module, digits, told=labelled > 0)
     figures |= {"labelled": labelled, "seconds": round(seconds, 1)}
     card = {
@@ -242,15 +293,15 @@ def _train_one(
     return figures, {"classes": classes_picture(module, digits, run.seed)}
 
 
-def _looked_at(pictures: NDArray[np.uint8], module: nn.Module, look: Any) -> NDArray[np.float32]:
-    """What ``look`` gives for the pictures, one after the other."""
+def _looked_at(pictures: NDArray[np.float32], module: nn.Module, look: Any) -> NDArray[np.float32]:
+    """What ``look`` gives for pictures (n, y, x) in [0, 1], one after the other."""
     import torch
 
     device = next(module.parameters()).device
     found: list[torch.Tensor] = []
     with torch.no_grad():
         for start in range(0, len(pictures), CHUNK):
-            some = torch.from_numpy(np.array(pictures[start : start + CHUNK])).to(device)
-            found.append(look(some[:, None].float() / 255).cpu())
+            some = torch.from_numpy(pictures[start : start + CHUNK]).to(device)
+            found.append(look(some[:, None]).cpu())
     joined: NDArray[np.float32] = torch.cat(found).numpy()
     return joined

@@ -14,7 +14,6 @@ from napari_vaemed.models.vae.adversarial import (
     Discriminator,
     NoisyHead,
     class_means,
-    classes_of,
     contrast,
     frozen,
     margins,
@@ -225,12 +224,6 @@ def _fisher(codes, label) -> float:
     """Distance of the classes' means over their spread."""
     one, other = codes[label == 0].detach(), codes[label == 1].detach()
     return ((one.mean(0) - other.mean(0)).norm() / (one.std(0) + other.std(0)).norm()).item()
-
-
-def test_classes_are_malignancy_with_the_undecided_left_out():
-    assert classes_of(nodules(6)).tolist() == [0, 0, -1, 1, 1, 0]
-    digits = DigitBatch(*[torch.rand(2, 1, 28, 28)] * 3, torch.tensor([7, -1]))
-    assert classes_of(digits).tolist() == [7, -1]
 
 
 def test_a_mean_over_classes_counts_each_alike():

@@ -23,6 +23,7 @@ from napari_vaemed.models.protocols import Batch, DigitBatch
 from napari_vaemed.models.vae import terms
 from napari_vaemed.models.vae.bases import Drawing
 from napari_vaemed.models.vae.drawing import drawing_terms
+from napari_vaemed.models.vae.labels import class_labels, classes_of
 
 LEAST_VARIANCE = 1e-4
 LIMIT = 30.0
@@ -112,8 +113,7 @@ class AdversarialVAE(Drawing):
         )
         self.discriminator = Discriminator(features=256, latent_dims=latent_dims)
         self.decoder = decoder_for(images, latent_dims=latent_dims, width=decoder_width)
-        classes = 2 if images == "nodule" else 10
-        self.critic = Critic(latent_dims, classes) if spread == "adversarial" else None
+        self.critic = Critic(latent_dims, classes_of(images)) if spread == "adversarial" else None
 
     def posterior(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation, (n, d) each, of pictures (n, 1, …) in [0, 1].
@@ -142,7 +142,7 @@ class AdversarialVAE(Drawing):
                 drawn, batch, pixel_weight=self.pixel_weight, mask_weight=self.mask_weight
             )
             weighted |= {"kl": self.beta * warmth * kl.mean(), "discriminator": judged}
-            return weighted | self._spread_terms(features, z[:, 0], classes_of(batch).repeat(2))
+            return weighted | self._spread_terms(features, z[:, 0], class_labels(batch).repeat(2))
 
     def _spread_terms(
         self, features: torch.Tensor, z: torch.Tensor, label: torch.Tensor
@@ -289,17 +289,6 @@ def told_apart(ours: torch.Tensor, theirs: torch.Tensor) -> torch.Tensor:
 def frozen(module: nn.Module) -> dict[str, torch.Tensor]:
     """Its parameters without a gradient, for `torch.func.functional_call`."""
     return {name: parameter.detach() for name, parameter in module.named_parameters()}
-
-
-def classes_of(batch: Batch | DigitBatch) -> torch.Tensor:
-    """Class (n,) of each picture, −1 where it is not known.
-
-    Of nodules 0 for a malignancy of at most 2, 1 for one of at least 4.
-    """
-    if isinstance(batch, DigitBatch):
-        return batch.label
-    score = batch.ratings[:, terms.MALIGNANCY]
-    return torch.where(score >= 4, 1, torch.where(score <= 2, 0, -1))
 
 
 def own_loss(logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:

@@ -18,14 +18,19 @@ REGULARISED = ("log volume", *ATTRIBUTES)
 
 
 def tempered_likelihood(
-    ct: torch.Tensor, target: torch.Tensor, measured: torch.Tensor
+    ct: torch.Tensor,
+    target: torch.Tensor,
+    measured: torch.Tensor,
+    share: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Half the log of the mean squared error over measured voxels, heaviest in the centre.
 
     The optimal-variance Gaussian likelihood of one pixel (Rybkin et al., Simple and Effective VAE
-    Training with Calibrated Decoders, 2021); multiply by how many count.
+    Training with Calibrated Decoders, 2021); multiply by how many count. ``share`` (n,) is how much
+    each picture counts.
     """
     weight = measured * _centre_weight(ct.shape[-1], ct.device)
+    weight = weight if share is None else weight * share[:, None, None, None, None]
     error = (weight * (ct - target).square()).sum() / weight.sum().clamp_min(1.0)
     return 0.5 * torch.log(error + 1e-6)
 
@@ -49,14 +54,30 @@ def kl_term(kl: torch.Tensor, capacity: float, warmth: float) -> torch.Tensor:
     return (kl - warmth * capacity).abs() if capacity > 0 else warmth * kl
 
 
-def mask_loss(logit: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """One minus Dice, averaged over nodules, plus five times the cross-entropy."""
+def mask_loss(
+    logit: torch.Tensor, mask: torch.Tensor, weight: torch.Tensor | None = None
+) -> torch.Tensor:
+    """One minus Dice, averaged over nodules, plus five times the cross-entropy.
+
+    ``weight`` (n,) is how much each nodule counts, 1 on average.
+    """
     wanted = mask.to(logit.dtype)
     chance = torch.sigmoid(logit)
     overlap = (chance * wanted).flatten(1).sum(1)
     total = chance.flatten(1).sum(1) + wanted.flatten(1).sum(1)
     dice = (2 * overlap + 1.0) / (total + 1.0)
-    return (1 - dice).mean() + 5 * F.binary_cross_entropy_with_logits(logit, wanted)
+    missed = 1 - dice if weight is None else weight * (1 - dice)
+    return missed.mean() + 5 * voxel_entropy(logit, wanted, weight)
+
+
+def voxel_entropy(
+    logit: torch.Tensor, wanted: torch.Tensor, weight: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Mean cross-entropy of voxels or pixels (n, …); ``weight`` (n,) as in `mask_loss`."""
+    if weight is None:
+        return F.binary_cross_entropy_with_logits(logit, wanted)
+    each = F.binary_cross_entropy_with_logits(logit, wanted, reduction="none").flatten(1).mean(1)
+    return (weight * each).mean()
 
 
 def soft_scores(score: torch.Tensor) -> torch.Tensor:
