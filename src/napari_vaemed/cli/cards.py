@@ -50,7 +50,8 @@ def _weights(model: str) -> Path:
     from napari_vaemed.io import weights
 
     shipped = (
-        weights.shipped_model_path(), weights.shipped_click_net_path(),
+        *(shipped.model for shipped in weights.shipped_nodule_models()),
+        weights.shipped_click_net_path(),
         weights.shipped_lung_net_path(), weights.shipped_slice_model_path(),
     )  # fmt: skip
     named = {path.stem: path for path in shipped}

@@ -9,6 +9,7 @@ from typing import Any
 from napari_vaemed.cli.verbs import NOT_A_DEVICE, add_ct_verb, add_verb, print_json, run, tell
 from napari_vaemed.data.finding import ErrorBars
 from napari_vaemed.data.guideline import Context
+from napari_vaemed.io.weights import shipped_nodule_models
 
 
 def add_verbs(verbs: Any) -> None:
@@ -78,7 +79,11 @@ def _add_point(verb: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     verb.add_argument("-k", "--k", type=int, default=10, help="number of neighbours")
     verb.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    verb.add_argument("--model", type=Path, help="model instead of the shipped one")
+    verb.add_argument(
+        "--model", type=Path,
+        help="model instead of the shipped nodule VAE: a file, or the name of another that is "
+        f"shipped: {', '.join(shipped.name for shipped in shipped_nodule_models()[1:])}",
+    )  # fmt: skip
     verb.add_argument("--index", type=Path, help="index instead of the shipped one")
     verb.add_argument("--json", action="store_true", help="print JSON")
 

@@ -25,7 +25,7 @@ from napari_vaemed.explanation.traversal import LatentAxis, latent_axes
 from napari_vaemed.io.checkpoints import Model, read_model
 from napari_vaemed.io.indexes import read_index
 from napari_vaemed.io.vote_calibration import calibration_beside
-from napari_vaemed.io.weights import shipped_index_path, shipped_model_path
+from napari_vaemed.io.weights import model_files
 from napari_vaemed.retrieval.neighbours import Neighbour, nearest
 from napari_vaemed.segmentation.measure import measure_nodule
 from napari_vaemed.segmentation.refine import Belief, Hints, refine
@@ -95,15 +95,15 @@ class Described:
 def load_expert(
     device: str = "auto", model_path: Path | None = None, index_path: Path | None = None
 ) -> Expert:
-    """Read a model and its index, the shipped ones by default.
+    """Read a model and its index, see `io.weights.model_files`.
 
     Raises
     ------
     ValueError
         If the index was made with another model.
     """
-    model = read_model(model_path or shipped_model_path(), device=device)
-    index_path = index_path or shipped_index_path()
+    model_path, index_path = model_files(model_path, index_path)
+    model = read_model(model_path, device=device)
     index = read_index(index_path)
     if index.model_sha256 != model.sha256:
         raise ValueError(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QWidget
 
 from napari_vaemed.plugin.docks import Wiring, chosen_finding_of, strip_of, style_of
+from napari_vaemed.plugin.model_box import ModelBox
 from napari_vaemed.plugin.parts.panel import Panel, button, label
 from napari_vaemed.plugin.parts.picture import Picture
 from napari_vaemed.plugin.parts.sliders import ValueSlider
@@ -30,6 +31,8 @@ class LatentWidget(Panel):
         self._latents: NDArray[np.float32] | None = None
         self._said: Described | None = None
         self.sliders: dict[int, ValueSlider] = {}
+        self.model_box = ModelBox(self.session.answers)
+        self.add(label("Model"), self.model_box)
         self._build_pictures()
         self._build_sliders()
         self.body.addStretch(1)
