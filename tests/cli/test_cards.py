@@ -30,4 +30,5 @@ def test_every_shipped_model_tells_its_use_its_data_and_its_figures(name, capsys
 
 def test_an_unknown_model_is_told_with_those_there_are(capsys):
     assert main(["card", "brain_vae"]) == 2
-    assert "nodule_vae, click_net, lung_net, slice_model" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "nodule_vae, dirichlet_vae, one_step_vae, click_net, lung_net, slice_model" in told
