@@ -14,7 +14,7 @@ from napari_vaemed.data.index import NoduleIndex
 from napari_vaemed.data.nodule import NoduleRecord
 from napari_vaemed.data.posterior import Posterior
 from napari_vaemed.io.indexes import read_index, write_index
-from napari_vaemed.io.weights import shipped_index_path
+from napari_vaemed.io.weights import shipped_index_path, shipped_nodule_models
 
 
 def run(*arguments):
@@ -57,6 +57,15 @@ def test_the_shipped_nodules_become_table_json_and_picture(capsys, tmp_path):
     assert 0 < said["clusters"]["agreement"]["with malignancy"]["nmi"] < 1
     assert "not a medical device" in said["warning"]
     assert imread(paths[2]).shape[0] > 800
+
+
+def test_a_shipped_model_is_called_by_its_name_and_its_index_comes_with_it(capsys):
+    assert run("map", "--model", "one-step-vae", "--clusters", "model") == 0
+    said = json.loads(capsys.readouterr().out)
+    small = shipped_nodule_models()[2]
+    assert said["model"] == read_index(small.index).model_sha256
+    assert "OneStepVAE's own" in said["clusters"]["told"]
+    assert said["training_data"]
 
 
 def test_clusters_of_one_s_own_index_are_found_and_colour_it(capsys, own_index, tmp_path):

@@ -8,7 +8,14 @@ import pytest
 from PIL import Image
 
 from napari_vaemed.data.latent_map import Colouring, LatentMap
-from napari_vaemed.io.latent_map import EDGE, MAP_SIDE, check_map_path, map_figure, write_map
+from napari_vaemed.io.latent_map import (
+    EDGE,
+    MAP_SIDE,
+    MOST_CLASSES,
+    check_map_path,
+    map_figure,
+    write_map,
+)
 from napari_vaemed.retrieval.map_colours import CLASS_COLOURS, UNKNOWN
 
 ROWS = [
@@ -58,7 +65,9 @@ def test_many_classes_are_named_as_far_as_there_is_room(made):
     labels = np.arange(200, dtype=np.int32)
     shown = Colouring("patient", "class", "", labels=labels, names=tuple(map(str, labels)))
     many = LatentMap(places, "t-SNE", "t-SNE", made.onto, "a" * 64, 0.9)
-    assert map_figure(many, shown).shape[0] >= MAP_SIDE
+    spots = map_figure(many, shown)[:, MAP_SIDE + 2 * EDGE + 10]  # through the middle of each
+    coloured = (spots[:, None] == np.array(CLASS_COLOURS)).all(axis=2).any(axis=1)
+    assert (np.diff(coloured.astype(int)) == 1).sum() == MOST_CLASSES
 
 
 def test_a_table_holds_the_rows_and_nothing_that_a_spreadsheet_runs(made, colouring, tmp_path):

@@ -129,6 +129,6 @@ def test_ids_that_a_cleaned_table_calls_the_same_are_one_patient(folder):
 
 
 def test_who_is_the_same_as_the_same_is_the_same():
-    said = [("C", "B"), ("D", ""), ("B", "A"), ("A", ""), ("E", "F")]
+    said = [("C", "B"), ("D", ""), ("B", "A"), ("A", ""), ("E", "F"), ("G", "F")]
     owners = _owners([{"patient_id": a, "same_patient_as": b} for a, b in said])
-    assert owners == {"A": "A", "B": "A", "C": "A", "D": "D", "E": "E"}
+    assert owners == {"A": "A", "B": "A", "C": "A", "D": "D", "E": "E", "F": "E", "G": "E"}

@@ -143,6 +143,11 @@ def test_a_known_nodule_is_put_beside_the_finding_as_the_decoder_draws_it(marked
     middle = np.array(layer.translate) + (np.array(layer.data.shape) - 1) / 2
     assert np.allclose((middle - centre)[:2], 0)
     assert not maps.scan_at_hand
+    maps.choose(-1)
+    assert not layer.visible
+    maps.choose(7)
+    idle(marked)
+    assert layer.visible
     marked.findings.select(1)
     assert not layer.visible
 
@@ -222,8 +227,11 @@ def test_a_layer_shows_no_more_pictures_than_can_be_seen_and_points_for_the_rest
     assert len(np.unique(points.data, axis=0)) == 60
     assert "the other 48" in maps.layers.told
     assert mapped.case is None  # the pictures are not taken for a CT
+    said = []
+    maps.layers.shown.connect(lambda: said.append(maps.layers.told))
     maps.layers.show(False)
     assert len(mapped.viewer.layers) == 0
+    assert said == [""]
 
 
 def test_points_chosen_in_the_layer_stand_out_on_the_map_and_the_other_way_round(mapped, idle):
@@ -270,7 +278,10 @@ def test_what_is_not_known_is_grey_and_the_darkest_colours_are_not_used(mapped):
     assert (luminance + 0.05).min() / (0.0068 + 0.05) > 1.8  # against the ground
     assert np.corrcoef(np.delete(values, 5), luminance)[0, 1] > 0.9
     assert key_of(maps.colouring).ends[1].endswith("mm")
-    assert key_of(maps.colouring).unknown
+    assert key_of(maps.colouring).unknown[0] == "not known"
+    assert (
+        key_of(replace(maps.colouring, unknown="no other nodule")).unknown[0] == "no other nodule"
+    )
 
 
 def test_the_table_is_saved_with_formulas_made_harmless(mapped, idle, tmp_path):

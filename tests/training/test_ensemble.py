@@ -9,6 +9,7 @@ from napari_vaemed.data.progress import finish
 from napari_vaemed.models.vae.autoencoder import Autoencoder
 from napari_vaemed.models.vae.dirichlet import DirichletVAE
 from napari_vaemed.models.vae.gaussian import GaussianVAE
+from napari_vaemed.models.vae.self_training import SelfTraining
 from napari_vaemed.models.vae.supervised import SupervisedEncoder
 from napari_vaemed.training.ensemble import fit_together
 from napari_vaemed.training.fit import fit
@@ -54,6 +55,18 @@ def test_trained_together_each_is_what_it_would_be_alone(samples, cls):
         kept = epochs[member].state
         own = modules[member].state_dict()
         assert all(torch.equal(kept[f"average.{name}"], value) for name, value in own.items())
+
+
+def test_what_a_step_takes_note_of_is_each_members_own(samples):
+    told = {"method": "supervised"}
+    settings = {"epochs": 2, "batch": 4}
+    modules = [_module(seed, SelfTraining, **told) for seed in (0, 1)]
+    together = finish(fit_together(modules, [samples] * 2, seeds=[5, 6], **settings))
+    for seed, module in enumerate(together):
+        alone = _module(seed, SelfTraining, **told)
+        wanted = finish(fit(alone, samples, seed=5 + seed, **settings))
+        assert wanted.seen.any()
+        torch.testing.assert_close(module.seen, wanted.seen, rtol=1e-3, atol=1e-3)
 
 
 def test_members_do_not_learn_from_each_other(samples):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -113,18 +112,18 @@ def test_of_too_many_nodules_some_are_laid_out_and_the_others_put_among_them(ind
     np.testing.assert_allclose(made.places[rest], expected, atol=1e-4)
 
 
-def test_a_map_that_is_wanted_no_longer_is_dropped_at_once(index):
-    work = project(index, "t-SNE")
-    steps = [next(work) for _ in range(2)]
-    assert "80 nodules" in steps[-1].doing
-    begun = time.perf_counter()
-    work.close()
-    assert time.perf_counter() - begun < 0.5
-    left = [thread for thread in threading.enumerate() if thread.name == steps[-1].doing]
-    assert all(thread.daemon for thread in left)
-    for thread in left:
-        thread.join(60)
-        assert not thread.is_alive()
+def test_a_map_is_laid_out_in_the_thread_that_asks_so_that_none_outlives_its_job(
+    index, monkeypatch
+):
+    lay_out, threads = layouts.stochastic_neighbours, []
+
+    def noted(points, seed):
+        threads.append(threading.get_ident())
+        return lay_out(points, seed)
+
+    monkeypatch.setattr(layouts, "stochastic_neighbours", noted)
+    finish(project(index, "t-SNE"))
+    assert threads == [threading.get_ident()]
 
 
 @pytest.mark.filterwarnings("ignore::ImportWarning")

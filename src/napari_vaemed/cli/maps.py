@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from napari_vaemed.cli.verbs import NOT_A_DEVICE, add_verb, print_json, run
+from napari_vaemed.data.latent_map import METHODS
 
-METHODS = {"pca": "PCA", "umap": "UMAP", "tsne": "t-SNE"}
+TYPED = {method.lower().replace("-", ""): method for method in METHODS}
+"""Methods as they are typed."""
 
 
 def add_verbs(verbs: Any) -> None:
@@ -18,8 +20,12 @@ def add_verbs(verbs: Any) -> None:
         "Lay the nodules of an index out on a plane by their codes; prints what that rests on.",
     )  # fmt: skip
     verb.add_argument("--index", type=Path, help="index instead of the shipped one")
-    verb.add_argument("--model", type=Path, help="the index's model, for its card and its classes")
-    verb.add_argument("--method", choices=METHODS, default="pca",
+    verb.add_argument(
+        "--model", type=Path,
+        help="the index's model, for its card and its classes: a file, or the name of a shipped "
+        "one, whose index comes with it",
+    )  # fmt: skip
+    verb.add_argument("--method", choices=TYPED, default="pca",
                       help="umap wants umap-learn installed")  # fmt: skip
     verb.add_argument(
         "--colour", metavar="NAME",
@@ -39,36 +45,30 @@ def add_verbs(verbs: Any) -> None:
 
 
 def _map(options: argparse.Namespace) -> None:
+    from napari_vaemed.io.checkpoints import read_model
     from napari_vaemed.io.indexes import read_index
     from napari_vaemed.io.latent_map import check_map_path, write_map
-    from napari_vaemed.io.weights import shipped_index_path
+    from napari_vaemed.io.weights import model_files
     from napari_vaemed.workflow import latent_map as maps
 
     outputs = options.output or []
     for path in outputs:
         check_map_path(path)
-    index = read_index(options.index or shipped_index_path())
-    model = _model(options)
+    model_path, index_path = model_files(options.model, options.index)
+    index = read_index(index_path)
+    unknown = options.index is not None and options.model is None  # whose index it is
+    model = None if unknown else read_model(model_path, "cpu")
     known = maps.colourings(index)
     found = _clusters(options, index, model)
     known = known if found is None else (found, *known)
     shown = maps.colouring_named(known, options.colour or known[0].name)
-    made = run(maps.project(index, METHODS[options.method], seed=options.seed))
+    made = run(maps.project(index, TYPED[options.method], seed=options.seed))
     told = maps.evidence(made, index, shown, found, model)
     rows = maps.map_rows(made, index, found)
     for path in outputs:
         write_map(path, made, shown, rows, told)
     print_json({**told, "written": [str(path) for path in outputs],
                 "warning": NOT_A_DEVICE})  # fmt: skip
-
-
-def _model(options: argparse.Namespace) -> Any:
-    """The model where it is known: given, or shipped as the index is."""
-    from napari_vaemed.io.checkpoints import read_model
-    from napari_vaemed.io.weights import shipped_model_path
-
-    path = options.model or (None if options.index else shipped_model_path())
-    return None if path is None else read_model(path, "cpu")
 
 
 def _clusters(options: argparse.Namespace, index: Any, model: Any) -> Any:

@@ -34,7 +34,9 @@ def add_verbs(verbs: Any) -> None:
     index = add_verb(verbs, "index", _index, "Build the index of known nodules with a model.")
     index.add_argument("folder", type=Path, help=NODULES)
     index.add_argument("-o", "--output", type=Path, required=True, help="index file, .safetensors")
-    index.add_argument("--model", type=Path, help="model instead of the shipped one")
+    index.add_argument(
+        "--model", type=Path, help="model instead of the shipped nodule VAE, or another's name"
+    )
     index.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
 
 
@@ -204,12 +206,12 @@ def _index(options: argparse.Namespace) -> None:
     from napari_vaemed.io.checkpoints import read_model
     from napari_vaemed.io.indexes import write_index
     from napari_vaemed.io.nodules import read_nodule_set
-    from napari_vaemed.io.weights import shipped_model_path
+    from napari_vaemed.io.weights import model_files
     from napari_vaemed.workflow.index import build_index
 
     if options.output.suffix != ".safetensors":
         raise ValueError(f"The index is a .safetensors file; got {options.output.name!r}.")
-    model = read_model(options.model or shipped_model_path(), device=options.device)
+    model = read_model(model_files(options.model, None)[0], device=options.device)
     index = run(build_index(model, run(read_nodule_set(options.folder))))
     options.output.parent.mkdir(parents=True, exist_ok=True)
     write_index(options.output, index)

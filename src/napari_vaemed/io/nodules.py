@@ -119,11 +119,15 @@ def read_nodule_table(path: Path) -> list[dict[str, str]]:
 
 
 def _owners(table: list[dict[str, str]]) -> dict[str, str]:
-    """The one id of each patient in the table, of all the ids that are said to be the same."""
-    owners = {row["patient_id"]: row["patient_id"] for row in table}
-    for row in table:
-        if same := (row.get(SAME_AS) or "").strip():
-            one, other = owners[row["patient_id"]], owners.get(same, same)
+    """The one id of each patient of the table, of all the ids that are said to be the same.
+
+    An id whose own nodules are all excluded still joins those that are said to be the same.
+    """
+    said = [(row["patient_id"], (row.get(SAME_AS) or "").strip()) for row in table]
+    owners = {id: id for pair in said for id in pair if id}
+    for patient, same in said:
+        if same:
+            one, other = owners[patient], owners[same]
             first = min(one, other)
             owners |= {id: first for id, owner in owners.items() if owner in (one, other)}
     return owners

@@ -184,6 +184,8 @@ class LatentMaps(QObject):
             )  # fmt: skip
             job.returned.connect(partial(self._on_picture, row))
             job.failed.connect(partial(self._session.fail, TOPIC, "No picture"))
+        elif self.chosen is None:
+            self._session.patches.hide_known()
         self.chosen_changed.emit()
 
     def choose_finding(self, label: int) -> None:

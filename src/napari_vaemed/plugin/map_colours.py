@@ -59,7 +59,7 @@ def key_of(colouring: Colouring) -> Key:
     from napari_vaemed.retrieval import map_colours
 
     missing = int((~colouring.known).sum())
-    unknown = _hex(map_colours.UNKNOWN) if missing else ""
+    unknown = (colouring.unknown, _hex(map_colours.UNKNOWN)) if missing else None
     if colouring.labels is not None:
         shown = replace(colouring, labels=np.arange(len(colouring.names), dtype=np.int32))
         classes = tuple(

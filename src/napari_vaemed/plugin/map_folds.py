@@ -13,7 +13,6 @@ from napari_vaemed.plugin.parts.fold import LateFold
 from napari_vaemed.plugin.parts.gallery import Gallery
 from napari_vaemed.plugin.parts.panel import beside, button, label
 from napari_vaemed.plugin.parts.record_table import RecordTable
-from napari_vaemed.plugin.theme import LUNG_WINDOW
 
 if TYPE_CHECKING:
     from napari_vaemed.plugin.latent_map import LatentMaps
@@ -36,10 +35,10 @@ NO_SCAN = (
 class NodulePart(QWidget):
     """The card of the known nodule that is looked at."""
 
-    def __init__(self, session: Session, maps: LatentMaps) -> None:
+    def __init__(self, maps: LatentMaps) -> None:
         super().__init__()
-        self._session, self._maps = session, maps
-        self.card = Gallery(LUNG_WINDOW.limits)
+        self._maps = maps
+        self.card = Gallery(maps.layers.limits)
         self.scan_button = button("Go to its scan", NO_SCAN, maps.go_to_scan)
         self.close_button = button("Put away", "Look at no nodule", self._on_close)
         layout = QVBoxLayout(self)
@@ -58,9 +57,7 @@ class NodulePart(QWidget):
             return
         if picture is not None:
             self.card.exhibit([exhibit(maps.records[row], picture, maps.colouring, row)])
-            case = self._session.case
-            low, high = LUNG_WINDOW.limits if case is None else case.layer.contrast_limits
-            self.card.show_window((float(low), float(high)))
+            self.card.show_window(maps.layers.limits)
         there = maps.scan_at_hand
         self.scan_button.setEnabled(there)
         self.scan_button.setToolTip("Show the nodule in its own CT" if there else NO_SCAN)

@@ -45,7 +45,7 @@ class SelectionLayers(QObject):
 
     Signals
     -------
-    shown : nothing; the layers came, and ``told`` says what they show
+    shown : nothing; the layers came or went, and ``told`` says what they show
     """
 
     shown = Signal()
@@ -94,7 +94,7 @@ class SelectionLayers(QObject):
         columns = min(MOST_COLUMNS, ceil(sqrt(len(pictures))))
         size = len(pictures[0].hu)
         corner = self._corner(size)
-        self._put(PICTURES, _mosaic(pictures, columns, corner, self._limits()))
+        self._put(PICTURES, _mosaic(pictures, columns, corner, self.limits))
         places = _places(len(rows), len(pictures), columns) + corner
         places[:, 0] += size // 2
         points = self._put(POINTS, self._points_layer(places, len(pictures), size))
@@ -139,7 +139,9 @@ class SelectionLayers(QObject):
         z = viewer.dims.point[0] - size // 2  # their middle lies on the slice that is looked at
         return np.array([z, low[1], high[2] + BESIDE_MM])
 
-    def _limits(self) -> tuple[float, float]:
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The window, HU, that known nodules are shown in: the CT's where there is one."""
         case = self._session.case
         if case is None:
             return LUNG_WINDOW.limits
@@ -158,6 +160,7 @@ class SelectionLayers(QObject):
         for layer in layers:
             if layer in self._session.viewer.layers:
                 self._session.viewer.layers.remove(layer)
+        self.shown.emit()
 
     def _look_at(self, places: NDArray[np.float64]) -> None:
         """Turn the camera to the pictures, in slices."""

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from napari_vaemed.data.nodule import NoduleRecord
     from napari_vaemed.plugin.twins import Picture
 
-HEADINGS = ("Nodule", "Label", "mm", *(SHORT[name] for name in ("malignancy", *ATTRIBUTES[:-1])),
-            "Cluster")  # fmt: skip
+RATINGS = ("malignancy", *ATTRIBUTES[:-1])
+HEADINGS = ("Nodule", "Label", "mm", *(SHORT[name] for name in RATINGS), "Cluster")
 
 
 def about(record: NoduleRecord, colouring: Colouring | None, row: int) -> str:
@@ -32,8 +32,7 @@ def about(record: NoduleRecord, colouring: Colouring | None, row: int) -> str:
 def ratings_text(record: NoduleRecord) -> str:
     """Readers' consensus in short."""
     known = record.ratings
-    names = [name for name in ("malignancy", *ATTRIBUTES[:-1]) if name in known]
-    return ", ".join(f"{SHORT[name]} {known[name]:.3g}" for name in names)
+    return ", ".join(f"{SHORT[name]} {known[name]:.3g}" for name in RATINGS if name in known)
 
 
 def table_row(record: NoduleRecord, clusters: Colouring | None, row: int) -> dict[str, Any]:
@@ -43,7 +42,7 @@ def table_row(record: NoduleRecord, clusters: Colouring | None, row: int) -> dic
         "id": record.id,
         "label": label or None,
         "diameter_mm": round(record.diameter_mm, 1),
-        **{name: record.ratings.get(name) for name in ("malignancy", *ATTRIBUTES[:-1])},
+        **{name: record.ratings.get(name) for name in RATINGS},
         "cluster": None if clusters is None else clusters.told_of(row) or None,
     }
 

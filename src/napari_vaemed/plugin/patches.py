@@ -63,7 +63,7 @@ class Patches(QObject):
         for what, layer in case.made.items():
             if what.startswith(TWIN) and what not in shown:
                 self._session.views.hide(layer)
-        self._hide(KNOWN)
+        self.hide_known()
         self.adding = True
         self._add_twin(case, finding, waiting)
         self.look_at(case, finding)
@@ -81,6 +81,10 @@ class Patches(QObject):
             name = f"{KNOWN} (mal {score:.1f}, {record.diameter_mm:.0f} mm)"
             self._put(case, KNOWN, _layer(case, finding, hu, name, _above(*BESIDE)))
             self.look_at(case, finding)
+
+    def hide_known(self) -> None:
+        """Take the nodule of the index out of sight."""
+        self._hide(KNOWN)
 
     def showing(self, what: str) -> bool:
         """Whether layers of a kind are in sight."""

@@ -90,7 +90,9 @@ class _Crew:
         self.samples = [each.to(device) for each in samples]
         self.seeds, self.device, self.rate, self.taken = seeds, device, lr, 0
         self.weights, self.buffers = stack_module_state(self.modules)
-        self.average = {name: value.detach().clone() for name, value in self.weights.items()}
+        noted = {name: value for name, value in self.buffers.items() if value.is_floating_point()}
+        self._followed = {**self.weights, **noted}  # a step may write into a buffer
+        self.average = {name: value.detach().clone() for name, value in self._followed.items()}
         self.optimizer = torch.optim.AdamW(
             list(self.weights.values()), lr, weight_decay=weight_decay, fused=True
         )
@@ -171,7 +173,7 @@ class _Crew:
             slope.mul_(share.view(-1, *[1] * (slope.dim() - 1)))
         self.optimizer.step()
         keep = min(ema, (1 + self.taken) / (10 + self.taken))
-        now = [value.detach() for value in self.weights.values()]
+        now = [value.detach() for value in self._followed.values()]
         torch._foreach_lerp_(list(self.average.values()), now, 1.0 - keep)
         self.taken += 1
 

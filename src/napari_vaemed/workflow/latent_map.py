@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, wait
-from functools import partial
+from collections.abc import Mapping, Sequence
 from math import isnan
-from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -28,7 +25,6 @@ from napari_vaemed.retrieval.neighbours import known_volumes
 
 FEWEST = 3
 """Nodules of a map, at least."""
-LOOK_EVERY_S = 0.1
 IN_SAMPLE = (
     "In sample where the index's model has learned from these nodules or their ratings, as the "
     "shipped one has: then the map shows what was learned, not what could be found out."
@@ -38,10 +34,8 @@ IN_SAMPLE = (
 def project(index: NoduleIndex, method: str = PCA, *, seed: int = 0) -> Work[LatentMap]:
     """Lay the nodules of an index out on a plane.
 
-    The same index, method and seed give the same map. PCA takes well under a second. t-SNE and
-    UMAP cannot be stopped from inside: they run in a thread of their own that this generator only
-    looks after ten times a second, so that closing it drops them at once; what was dropped goes on
-    to its end unheard, over `retrieval.latent_map.LAID_OUT` nodules at most.
+    The same index, method and seed give the same map. PCA takes well under a second; t-SNE and
+    UMAP take one long step, over `retrieval.latent_map.LAID_OUT` nodules at most.
 
     Parameters
     ----------
@@ -66,9 +60,8 @@ def project(index: NoduleIndex, method: str = PCA, *, seed: int = 0) -> Work[Lat
     else:
         rows = layouts.drawn(len(points), layouts.LAID_OUT[method], seed)
         make = layouts.stochastic_neighbours if method == TSNE else layouts.uniform_manifold
-        layout = yield from _dropped_when_closed(
-            partial(make, points[rows], seed), f"Laying {len(rows)} nodules out by {method}"
-        )
+        yield Progress(f"Laying {len(rows)} nodules out by {method}")
+        layout = make(points[rows], seed)
     yield Progress("Asking how far the map can be trusted")
     places = layout.places if len(rows) == len(points) else _all_places(layout, points, rows)
     trust, neighbours, asked = layouts.trustworthiness(points, places, seed)
@@ -298,20 +291,3 @@ def _told(index: NoduleIndex, method: str, figures: Mapping[str, float], trust: 
     drawn = "" if asked == n else f" of {asked} drawn"
     parts.append(f"trustworthiness {trust:.2f} at {figures['trust_neighbours']:.0f}{drawn}")
     return ", ".join([*parts, f"model {index.model_sha256[:8]}"])
-
-
-def _dropped_when_closed(call: Callable[[], Layout], doing: str) -> Work[Layout]:
-    """Do what cannot be stopped in a thread that whoever closes this waits for no longer."""
-    answer: Future[Layout] = Future()
-
-    def run() -> None:
-        try:
-            answer.set_result(call())
-        except BaseException as error:
-            answer.set_exception(error)
-
-    Thread(target=run, name=doing, daemon=True).start()
-    while not answer.done():
-        yield Progress(doing)
-        wait([answer], LOOK_EVERY_S)
-    return answer.result()

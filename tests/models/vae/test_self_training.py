@@ -83,6 +83,13 @@ def test_pseudo_labels_are_the_most_likely_classes_with_a_growing_weight():
         assert guesses(module, batch, progress) == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_ramp_without_a_length_is_a_step():
+    module, batch = small("pseudo-labels", threshold=0.0, ramp_start=0.3), digits([-1, 3, -1])
+    assert module.ramp_end == 0.3
+    assert guesses(module, batch, 0.2) == 0
+    assert guesses(module, batch, 0.3) > 0
+
+
 def test_what_both_looks_say_is_learned_for_both():
     module, batch = small("pseudo-labels", threshold=0.0), digits([-1, 3, -1])
     one, other = logits_of(module, batch.view), logits_of(module, batch.other)

@@ -29,7 +29,7 @@ def test_a_scale_runs_through_its_colours_from_end_to_end(key):
 
 def test_classes_and_marks_take_as_many_lines_as_they_need(key):
     classes = tuple((f"class {n}", "#0072B2") for n in range(6))
-    key.tell(Key("density", classes=classes, more=3, unknown="#A0A0A0"),
+    key.tell(Key("density", classes=classes, more=3, unknown=("no other", "#A0A0A0")),
              (Sign("twins", "#FFFFFF"),), "")  # fmt: skip
     wide, narrow = key.heightForWidth(2000), key.heightForWidth(200)
     assert wide < narrow

@@ -164,7 +164,8 @@ class SelfTraining(Drawing):
         """Share of the weight of guesses at a done share of the training."""
         if self.method == "fixmatch" or progress >= self.ramp_end:
             return 1.0
-        return max(0.0, (progress - self.ramp_start) / (self.ramp_end - self.ramp_start))
+        length = max(self.ramp_end - self.ramp_start, 1e-9)  # without one: a step at its end
+        return max(0.0, (progress - self.ramp_start) / length)
 
     @torch.no_grad()
     def _note(self, code: torch.Tensor, label: torch.Tensor) -> None:

@@ -28,8 +28,8 @@ class Key:
     classes : tuple of (name, colour)
     more : int
         Classes that are not listed.
-    unknown : str
-        The colour of what has no value; "" where all have one.
+    unknown : (name, colour) or None
+        Of what has no value; None where all have one.
     """
 
     title: str
@@ -37,7 +37,7 @@ class Key:
     ends: tuple[str, str] = ("", "")
     classes: tuple[tuple[str, str], ...] = ()
     more: int = 0
-    unknown: str = ""
+    unknown: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,8 @@ class ColourKey(QWidget):
             if key.more:
                 items.append(self._text(f"and {key.more} more; colours repeat"))
             if key.unknown:
-                items.append(self._chip("not known", key.unknown, key.unknown))
+                name, colour = key.unknown
+                items.append(self._chip(name, colour, colour))
         items += [self._chip(sign.name, sign.edge, sign.fill) for sign in self.signs]
         return items
 

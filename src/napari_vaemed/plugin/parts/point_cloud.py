@@ -254,7 +254,7 @@ class PointCloud(QWidget):
         return True
 
     def _on_key(self, event: Any) -> bool:
-        key = Qt.Key(event.key())
+        key = event.key()
         plain = event.modifiers() in (Qt.KeyboardModifier.NoModifier,
                                       Qt.KeyboardModifier.KeypadModifier)  # fmt: skip
         if key in ARROWS and plain:

@@ -84,7 +84,7 @@ class LatentMapWidget(Panel):
         """The body, once there is a map."""
         self._build_boxes()
         self._build_canvas()
-        self.nodule = NodulePart(self.session, self.maps)
+        self.nodule = NodulePart(self.maps)
         self.chosen = SelectionPart(self.maps)
         self.clusters = ClusterFold(self.session, self.maps)
         self.told = label("", "quiet")
