@@ -104,6 +104,7 @@ def knn_bench(
     *,
     model: str = "GaussianVAE",
     arguments: Mapping[str, Any] | None = None,
+    repeats: int = 1,
     epochs: int = BENCH_EPOCHS,
     folds: int = 5,
     seed: int = 0,
@@ -125,7 +126,7 @@ def knn_bench(
     data = yield from bench_set(nodules)
     found = Collected(data)
     run = RunSettings(epochs=epochs, seed=seed, device=device, **settings)
-    judged = (Entrant(LATENT, model, arguments or {}), Entrant("PCA", ""))
+    judged = (Entrant(LATENT, model, arguments or {}, repeats=repeats), Entrant("PCA", ""))
     for fold, (known, held_out) in enumerate(data.folds(folds, seed)):
         yield Progress(f"Fold {fold + 1} of {folds}", fold, folds)
         found.add_rulers(seed, fold, known, held_out)

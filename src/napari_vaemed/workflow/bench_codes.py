@@ -48,12 +48,15 @@ class Entrant:
         For its constructor.
     trained : bool
         False leaves the weights as they were drawn.
+    repeats : int
+        How often a labelled nodule comes in an epoch, see `training.repeated`.
     """
 
     name: str
     model: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     trained: bool = True
+    repeats: int = 1
 
 
 _PIXELS_ALONE = {f"{term}_weight": 0.0 for term in ("mask", "rating", "volume", "view", "kinship")}
@@ -132,12 +135,14 @@ def codes_of(
         yield Progress("Finding principal components")
         return _principal_components(data, known)
     from napari_vaemed.training.fit import fit
+    from napari_vaemed.training.repeated import repeated
     from napari_vaemed.workflow.train import new_module
 
     start = time.perf_counter()
     module = new_module(entrant.model, entrant.arguments, run.seed).to(run.device).eval()
     if entrant.trained and samples is not None:
-        module = yield from fit(module, samples.subset(known), **run.for_fit())
+        learned = repeated(samples.subset(known), entrant.repeats)
+        module = yield from fit(module, learned, **run.for_fit())
     seconds = time.perf_counter() - start
     model = Model(entrant.model, module, "", {}, run.device)
     clicked = encode_patches(model, data.patches)

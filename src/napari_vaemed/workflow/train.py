@@ -108,8 +108,9 @@ def train(
     if bench_epochs:
         shared = {k: v for k, v in run.for_card().items() if k not in ("epochs", "patience")}
         figures = yield from knn_bench(
-            nodules, samples, model=model, arguments=arguments, epochs=bench_epochs, **shared
-        )
+            nodules, samples, model=model, arguments=arguments, repeats=repeats,
+            epochs=bench_epochs, **shared,
+        )  # fmt: skip
         card = {**card, "figures": figures}
         trained = publish(out / MODEL_FILE, module, card, run, checkpoint)
     return trained
