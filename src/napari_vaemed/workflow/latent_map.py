@@ -247,8 +247,8 @@ def _classes_of(index: NoduleIndex, model: Model | None) -> Classes:
     if model is None or not isinstance(model.module, CodeClusterer):
         what = "no model was given" if model is None else f"{model.name} finds none"
         raise ValueError(
-            f"Classes of the model were wanted, but {what}. Give a OneStepVAE, VaDE or DEC with "
-            "its index, or sort by k-means or mixture."
+            f"Classes of the model were wanted, but {what}. Give a OneStepVAE, VaDE, DEC "
+            "or ThreePhases with its index, or sort by k-means or mixture."
         )
     _check_model(index, model)
     moments = (torch.tensor(np.asarray(values, np.float32), device=model.device)
