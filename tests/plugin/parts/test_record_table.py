@@ -14,13 +14,20 @@ def table(qtbot):
     return made
 
 
+def choose(table, place, *, also=False):
+    """Select a row whatever keys other tests have left pressed, which `selectRow` heeds."""
+    flags = QItemSelectionModel.SelectionFlag
+    how = flags.Select if also else flags.ClearAndSelect
+    table.selectionModel().select(table.model().index(place, 0), how | flags.Rows)
+
+
 def test_headings_sort_numbers_as_numbers_and_rows_keep_their_own_number(table):
     said = []
     table.highlighted.connect(said.append)
     table.sortByColumn(1, Qt.SortOrder.AscendingOrder)
     assert table.as_text().split("\n") == ["Name\tSize\tWord", "c\t1.25\ty", "b\t2.0\t",
                                            "a\t10.0\tx"]  # fmt: skip
-    table.selectRow(0)
+    choose(table, 0)
     assert said[-1] == [2]
     table.sortByColumn(2, Qt.SortOrder.DescendingOrder)
     assert table.as_text().split("\n")[-1].startswith("b")  # what is not known comes last
@@ -43,9 +50,8 @@ def test_several_rows_can_be_chosen_and_one_opened(table, qtbot):
     said, opened = [], []
     table.highlighted.connect(said.append)
     table.opened.connect(opened.append)
-    table.selectRow(0)
-    rows = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
-    table.selectionModel().select(table.model().index(2, 0), rows)
+    choose(table, 0)
+    choose(table, 2, also=True)
     assert sorted(said[-1]) == [0, 2]
     table.activated.emit(table.model().index(1, 0))
     assert opened == [1]
