@@ -11,13 +11,12 @@ from napari_vaemed.data.index import NoduleIndex
 from napari_vaemed.data.nodule import UNDECIDED
 from napari_vaemed.data.nodule_set import NoduleSet
 from napari_vaemed.data.progress import Work
-from napari_vaemed.io.checkpoints import Model, read_model
-from napari_vaemed.io.indexes import read_index
+from napari_vaemed.io.checkpoints import Model
 from napari_vaemed.io.nodules import read_nodule_set
-from napari_vaemed.io.weights import shipped_index_path, shipped_model_path
 from napari_vaemed.workflow.bench_cases import SMALL, cases_of
 from napari_vaemed.workflow.bench_votes import Floats, K
 from napari_vaemed.workflow.encode import encode_patches
+from napari_vaemed.workflow.examine import load_expert
 from napari_vaemed.workflow.index import click_all
 
 
@@ -41,15 +40,12 @@ def shipped_bench(
     ValueError
         If the index is of another model, or no nodule has a clear score.
     """
-    encoder = read_model(model or shipped_model_path(), device)
-    known = read_index(index or shipped_index_path())
-    if known.model_sha256 != encoder.sha256:
-        raise ValueError("The index was made by another model. Build it again with this one.")
+    expert = load_expert(device, model, index)
     nodules = yield from read_nodule_set(folder)
     if not len(cases_of(nodules).rows):
         raise ValueError(f"No nodule in {folder} has a malignancy of 1, 2, 4 or 5.")
     patches = (yield from click_all(nodules)).patches
-    return _figures(encoder, known, nodules, patches)
+    return _figures(expert.model, expert.index, nodules, patches)
 
 
 def _figures(

@@ -17,8 +17,12 @@ from qtpy.QtCore import (
 from qtpy.QtGui import QGuiApplication, QKeySequence
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
+from napari_vaemed.plugin.parts.table import fit_height, show_rows_only, tabbed
+
 Index: TypeAlias = QModelIndex | QPersistentModelIndex
 MARGIN = 16
+FRAME = 22
+"""Pixels of border and of the scroll bar beneath."""
 MEASURED = 200
 """Rows that a column's width is taken from."""
 
@@ -50,15 +54,11 @@ class RecordTable(QTableView):
         self._most, self._filling = most, False
         self._model = _Rows(headings, self)
         self.setModel(self._model)
-        self.verticalHeader().hide()
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        show_rows_only(self)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-        self.setTabKeyNavigation(False)
         self.setSortingEnabled(True)
         self.setWordWrap(False)
         header = self.horizontalHeader()
-        header.setHighlightSections(False)
         header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         self.verticalHeader().setDefaultSectionSize(24)
@@ -74,9 +74,7 @@ class RecordTable(QTableView):
         for column, heading in enumerate(self._model.headings):
             texts = [heading + "  ", *(_told(row[column]) for row in rows[:MEASURED])]
             self.setColumnWidth(column, max(map(room, texts)) + MARGIN)
-        shown = min(max(len(rows), 1), self._most)
-        height = self.horizontalHeader().sizeHint().height() + 22
-        self.setFixedHeight(height + shown * self.verticalHeader().defaultSectionSize())
+        fit_height(self, self._most, frame=FRAME)
         self._filling = False
 
     def highlight(self, rows: Sequence[int]) -> None:
@@ -97,7 +95,7 @@ class RecordTable(QTableView):
     def as_text(self) -> str:
         """The table with tabs between cells, as it is sorted."""
         lines = [self._model.headings, *([_told(v) for v in row] for row in self._model.sorted())]
-        return "\n".join("\t".join(line) for line in lines)
+        return tabbed(lines)
 
     def keyPressEvent(self, event: Any) -> None:
         """Copy the table."""

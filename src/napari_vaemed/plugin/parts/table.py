@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor, QGuiApplication, QKeySequence, QPixmap
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QTableView,
+    QTableWidget,
+    QTableWidgetItem,
+    QWidget,
+)
 
 
 class NumberTable(QTableWidget):
@@ -32,14 +39,9 @@ class NumberTable(QTableWidget):
         super().__init__(0, len(headings), parent)
         self._most = most
         self.setHorizontalHeaderLabels(list(headings))
-        self.verticalHeader().hide()
-        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        show_rows_only(self)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setTabKeyNavigation(False)
-        header = self.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self._filling = False
         self.itemSelectionChanged.connect(self._on_selection_changed)
@@ -64,7 +66,7 @@ class NumberTable(QTableWidget):
                 if c == 0 and colours:
                     item.setData(Qt.ItemDataRole.DecorationRole, _spot(colours[r]))
                 self.setItem(r, c, item)
-        self._fit()
+        fit_height(self, self._most, frame=4)
         self._filling = False
         self.choose(selected)
 
@@ -88,7 +90,7 @@ class NumberTable(QTableWidget):
             [self.item(r, c).text() for c in range(self.columnCount())]
             for r in range(self.rowCount())
         ]
-        return "\n".join("\t".join(line) for line in lines)
+        return tabbed(lines)
 
     def keyPressEvent(self, event: object) -> None:
         """Copy the table."""
@@ -97,16 +99,31 @@ class NumberTable(QTableWidget):
         else:
             super().keyPressEvent(event)
 
-    def _fit(self) -> None:
-        rows = min(max(self.rowCount(), 1), self._most)
-        height = self.horizontalHeader().sizeHint().height() + 4
-        height += rows * self.verticalHeader().defaultSectionSize()
-        self.setFixedHeight(height)
-
     def _on_selection_changed(self) -> None:
         rows = self.selectionModel().selectedRows()
         if rows and not self._filling:
             self.chosen.emit(rows[0].row())
+
+
+def show_rows_only(table: QTableView) -> None:
+    """Let whole rows be chosen and nothing be typed; Tab leaves the table."""
+    table.verticalHeader().hide()
+    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    table.setTabKeyNavigation(False)
+    table.horizontalHeader().setHighlightSections(False)
+
+
+def fit_height(table: QTableView, most: int, *, frame: int) -> None:
+    """As high as the rows it has, ``most`` of them at most, and ``frame`` pixels more."""
+    rows = min(max(table.model().rowCount(), 1), most)
+    height = table.horizontalHeader().sizeHint().height() + frame
+    table.setFixedHeight(height + rows * table.verticalHeader().defaultSectionSize())
+
+
+def tabbed(lines: Sequence[Sequence[str]]) -> str:
+    """Lines of cells as a spreadsheet takes them from the clipboard."""
+    return "\n".join("\t".join(line) for line in lines)
 
 
 def _spot(colour: str) -> QPixmap:
