@@ -24,7 +24,7 @@ from napari_vaemed.cli import (
     twins,
     volumes,
 )
-from napari_vaemed.cli.verbs import NOT_A_DEVICE
+from napari_vaemed.data.intended_use import NOT_A_DEVICE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

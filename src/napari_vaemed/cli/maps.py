@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from napari_vaemed.cli.verbs import NOT_A_DEVICE, add_verb, print_json, run
+from napari_vaemed.cli.verbs import add_verb, print_json, run
+from napari_vaemed.data.intended_use import NOT_A_DEVICE
 from napari_vaemed.data.latent_map import METHODS
 
 TYPED = {method.lower().replace("-", ""): method for method in METHODS}

@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from napari_vaemed.cli.verbs import NOT_A_DEVICE, add_ct_verb, add_verb, print_json, run, tell
+from napari_vaemed.cli.verbs import add_ct_verb, add_verb, print_json, run, tell
 from napari_vaemed.data.finding import ErrorBars
 from napari_vaemed.data.guideline import Context
+from napari_vaemed.data.intended_use import NOT_A_DEVICE
 from napari_vaemed.io.weights import shipped_nodule_models
 
 

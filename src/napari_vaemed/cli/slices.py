@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_vaemed.cli.verbs import NOT_A_DEVICE, add_ct_verb, print_json, run
+from napari_vaemed.cli.verbs import add_ct_verb, print_json, run
+from napari_vaemed.data.intended_use import NOT_A_DEVICE
 
 if TYPE_CHECKING:
     from napari_vaemed.workflow.classify import Classified

@@ -9,12 +9,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_vaemed.data.intended_use import NOT_A_DEVICE
 from napari_vaemed.data.progress import Progress, Result, Work, finish
 
 if TYPE_CHECKING:
     from napari_vaemed.data.volume import Volume
-
-NOT_A_DEVICE = "Research software, not a medical device."
 
 
 class Defaults(argparse.ArgumentDefaultsHelpFormatter):

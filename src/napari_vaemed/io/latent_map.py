@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from napari_vaemed.data.intended_use import NOT_A_DEVICE
 from napari_vaemed.data.latent_map import PCA, Colouring, LatentMap
 from napari_vaemed.io.neighbour_figure import (
     FAINT,
@@ -27,7 +28,6 @@ ENDINGS = (".csv", ".json", ".png")
 MAP_SIDE, EDGE, LEGEND, LINE = 800, 40, 300, 20
 MOST_CLASSES = 16
 """Classes that a legend names."""
-NOT_FOR_USE = "Research only: not a medical device."
 
 _FINE = 3  # points are drawn so much larger, then made smaller, which rounds them
 _LETTERS = 150  # of a line below the map
@@ -65,7 +65,7 @@ def write_map(
     if ending == ".csv":
         write_measurements_csv(path, rows)
     elif ending == ".json":
-        write_report(path, {**evidence, "warning": NOT_FOR_USE, "places": list(rows)})
+        write_report(path, {**evidence, "warning": NOT_A_DEVICE, "places": list(rows)})
     else:
         write_neighbour_figure(path, map_figure(latent_map, colouring, evidence["source"]))
 
@@ -91,7 +91,7 @@ def map_figure(latent_map: LatentMap, colouring: Colouring, source: str = "") ->
     draw.rectangle((EDGE - 1, EDGE - 1, EDGE + MAP_SIDE, EDGE + MAP_SIDE), outline=FAINT)
     write_at(draw, (EDGE, 10), f"{len(latent_map)} nodules by {latent_map.method}")
     _legend(draw, colouring, MAP_SIDE + 2 * EDGE)
-    for number, line in enumerate([*lines, NOT_FOR_USE]):
+    for number, line in enumerate([*lines, NOT_A_DEVICE]):
         write_at(draw, (EDGE, MAP_SIDE + EDGE + 12 + LINE * number), line, size=13)
     return np.asarray(image)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from napari_vaemed.data.intended_use import CARD_USE
 from napari_vaemed.io.checkpoints import Model
 from napari_vaemed.models.device import choose_device
 from napari_vaemed.models.segmenters.r231 import CLASSES, R231
@@ -18,7 +19,7 @@ UNUSED = "residual_"
 
 CARD = {
     "what": "R231 of the lungmask project: right and left lung in a CT, dense lung included.",
-    "use": "Research only. Not a medical device; no diagnosis may rest on it.",
+    "use": CARD_USE,
     "data": "231 cases of clinical routine, as published (Hofmanninger et al., European Radiology "
     "Experimental 2020, doi 10.1186/s41747-020-00173-2).",
 }

@@ -147,11 +147,12 @@ class PublishedDigitEncoder(nn.Module):
             nn.LeakyReLU(0.2),
             nn.Flatten(),
         )
+        _put_channels_last(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(n, 1, 28, 28) in [0, 1] to (n, `PUBLISHED_FEATURES`)."""
         check_digits(x)
-        return self.body(x.contiguous(memory_format=torch.channels_last))
+        return self.body(x)
 
 
 class PublishedDigitDecoder(nn.Module):
@@ -172,11 +173,30 @@ class PublishedDigitDecoder(nn.Module):
             nn.LeakyReLU(0.2),
             nn.ConvTranspose2d(32, 1, 3, padding=1),
         )
+        _put_channels_last(self)
 
     def forward(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(n, d) to twice the same (n, 1, 28, 28)."""
         logit = self.body(z)
         return logit, logit
+
+
+def start_as_keras(network: nn.Module) -> None:
+    """Draw the first weights as Keras does where it is not told otherwise.
+
+    Uniform by the sizes of both sides (Glorot and Bengio, 2010), biases of zero; torch's own are
+    smaller where a layer has many inputs.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+def _put_channels_last(network: nn.Module) -> None:
+    """Order its weights so that convolutions take a third less time on a CPU."""
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def check_digits(x: torch.Tensor) -> None:

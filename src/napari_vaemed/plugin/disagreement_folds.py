@@ -17,6 +17,7 @@ from napari_vaemed.plugin.parts.fold import LateFold
 from napari_vaemed.plugin.parts.panel import beside, button, in_grid, label, set_kind
 from napari_vaemed.plugin.parts.picture import Picture
 from napari_vaemed.plugin.parts.table import NumberTable
+from napari_vaemed.plugin.rating_text import ratings_text
 from napari_vaemed.plugin.theme import LUNG_WINDOW
 from napari_vaemed.preprocessing.patch import middle_planes
 
@@ -34,10 +35,6 @@ MEANING = dict(zip(DECISIONS, (
     "Cannot be told from this",
 ), strict=True))  # fmt: skip
 PLANES = ("axial", "coronal", "sagittal")
-SHORT = {
-    "malignancy": "mal", "spiculation": "spic", "lobulation": "lob", "texture": "tex",
-    "margin": "marg", "sphericity": "spher", "calcification": "calc", "subtlety": "subt",
-}  # fmt: skip
 WAYS = ("mix", "uncertainty", "coverage")
 MOST_NEXT = 200
 
@@ -78,10 +75,8 @@ class PairPart(QWidget):
 
 
 def _told(record: NoduleRecord) -> str:
-    known = record.ratings
-    ratings = [f"{short} {known[name]:g}" for name, short in SHORT.items() if name in known]
     head = f"{record.id} · {label_of(record)} · {record.diameter_mm:.1f} mm"
-    return f"{head}\n{', '.join(ratings)}"
+    return f"{head}\n{ratings_text(record.ratings)}"
 
 
 class DecisionPart(QWidget):

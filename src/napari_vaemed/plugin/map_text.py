@@ -6,33 +6,25 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from napari_vaemed.data.anomaly import label_of
-from napari_vaemed.data.nodule import ATTRIBUTES
 from napari_vaemed.plugin.parts.gallery import Exhibit
+from napari_vaemed.plugin.rating_text import RATINGS, SHORT, ratings_text
 from napari_vaemed.plugin.theme import ink_on, malignancy_colour
-from napari_vaemed.plugin.twin_text import SHORT
 
 if TYPE_CHECKING:
     from napari_vaemed.data.latent_map import Colouring
     from napari_vaemed.data.nodule import NoduleRecord
     from napari_vaemed.plugin.twins import Picture
 
-RATINGS = ("malignancy", *ATTRIBUTES[:-1])
 HEADINGS = ("Nodule", "Label", "mm", *(SHORT[name] for name in RATINGS), "Cluster")
 
 
 def about(record: NoduleRecord, colouring: Colouring | None, row: int) -> str:
     """A known nodule in a few lines."""
-    lines = [record.id, _size(record), ratings_text(record)]
+    lines = [record.id, _size(record), ratings_text(record.ratings)]
     told = "" if colouring is None else colouring.told_of(row)
     if colouring is not None and told and colouring.name.replace(" ", "_") not in record.ratings:
         lines.append(f"{colouring.name}: {told}")
     return "\n".join(line for line in lines if line)
-
-
-def ratings_text(record: NoduleRecord) -> str:
-    """Readers' consensus in short."""
-    known = record.ratings
-    return ", ".join(f"{SHORT[name]} {known[name]:.3g}" for name in RATINGS if name in known)
 
 
 def table_row(record: NoduleRecord, clusters: Colouring | None, row: int) -> dict[str, Any]:
@@ -60,7 +52,7 @@ def exhibit(record: NoduleRecord, picture: Picture, colouring: Colouring | None,
         ink_on(colour),
         "",
         (record.id.removeprefix("LIDC-IDRI-"), _label(record), f"Ø {record.diameter_mm:.1f} mm"),
-        ratings_text(record),
+        ratings_text(record.ratings),
         about(record, colouring, row),
     )
 

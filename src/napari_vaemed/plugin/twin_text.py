@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import cbrt, pi
 from typing import TYPE_CHECKING
 
-from napari_vaemed.data.nodule import ATTRIBUTES
 from napari_vaemed.plugin.parts.gallery import Exhibit
+from napari_vaemed.plugin.rating_text import ratings_text
 from napari_vaemed.plugin.theme import ink_on, malignancy_colour
 from napari_vaemed.retrieval.told import chance_text, percentile_text, similarity_text
 
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from napari_vaemed.retrieval.neighbours import Neighbour, Vote
     from napari_vaemed.workflow.examine import Expert
     from napari_vaemed.workflow.neighbours import DistanceVote, Twins, WeighedVote, Why
-
-SHORT = dict(
-    zip(ATTRIBUTES, ("sub", "int", "cal", "sph", "mar", "lob", "spi", "tex", "mal"), strict=True)
-)
-"""Readers' attributes where there is little room."""
 
 
 def vote_text(vote: WeighedVote) -> str:
@@ -137,7 +132,6 @@ def twin_exhibit(place: int, twins: Twins, picture: Picture) -> Exhibit:
     neighbour, percentile = twins.neighbours[place], twins.percentiles[place]
     record = neighbour.record
     colour = malignancy_colour(record.malignancy)
-    short = " ".join(f"{SHORT.get(name, name)} {v:g}" for name, v in record.ratings.items())
     return Exhibit(
         hu=picture.hu,
         remark="CT" if picture.true else "decoded",
@@ -151,7 +145,7 @@ def twin_exhibit(place: int, twins: Twins, picture: Picture) -> Exhibit:
             f"d {neighbour.distance:.2f}",
             *_alike(neighbour, percentile),
         ),
-        foot=short,
+        foot=ratings_text(record.ratings, " "),
         tooltip=_about(place, neighbour, percentile, twins.distance, picture),
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_vaemed.data.bench import BenchRow
+from napari_vaemed.data.intended_use import CARD_USE
 from napari_vaemed.data.interval import Interval
 from napari_vaemed.io.bench_report import read_bench
 from napari_vaemed.io.bench_results import read_kept_codes
@@ -56,7 +57,7 @@ def model_card(
     flags += [f"--{name} {flag}" for name, flag in training.items()]
     return {
         "what": f"{made.model} of lung nodules in CT: 32 mm patches at 1 mm, HU −1000 to 400",
-        "use": "Research only. Not a medical device; no diagnosis may rest on it.",
+        "use": CARD_USE,
         "intended use": (
             "To find known nodules that look like the one that was clicked, to show what the code "
             "holds of it, and to compare codes and distances in studies."

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_vaemed.data.finding import ErrorBars
 from napari_vaemed.data.guideline import Context
+from napari_vaemed.data.intended_use import NOT_A_DEVICE
 from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.decision.follow_up import follow_up
@@ -212,7 +213,7 @@ def report(found: Examination) -> dict[str, Any]:
         "models": _models(found) or None,
         "notes": list(volume.notes),
         "reasons": found.reasons,
-        "warning": "Research software, not a medical device.",
+        "warning": NOT_A_DEVICE,
     }  # fmt: skip
 
 

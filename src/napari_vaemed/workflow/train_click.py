@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_vaemed.data.intended_use import CARD_USE
 from napari_vaemed.data.nodule_set import NoduleSet
 from napari_vaemed.data.phantom_nodules import KINDS, NoduleSpec
 from napari_vaemed.data.phantoms import Phantom, chest_phantom
@@ -232,7 +233,7 @@ def model_card(
     """What a person must know of the network, without the figures."""
     return {
         "what": "From a click in a chest CT to the mask of the nodule there, or to none.",
-        "use": "Research only. Not a medical device; no diagnosis may rest on it.",
+        "use": CARD_USE,
         "data": nodules.source,
         "licence": "Weights derive from LIDC-IDRI, CC BY 3.0: name the source.",
         "split": (

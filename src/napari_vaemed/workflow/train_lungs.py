@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vaemed.data.intended_use import CARD_USE
 from napari_vaemed.data.labels import AIRWAYS, LEFT_LUNG, RIGHT_LUNG, in_lungs
 from napari_vaemed.data.progress import Progress, Work
 from napari_vaemed.data.run_settings import LUNG_RUN, RunSettings
@@ -213,7 +214,7 @@ def model_card(
 
     return {
         "what": "Right lung, left lung and airways in a chest CT, dense lung included.",
-        "use": "Research only. Not a medical device; no diagnosis may rest on it.",
+        "use": CARD_USE,
         "data": source or "Synthetic chests, and scans of the user's.",
         "counts": dict(counts),
         "truth": "Masks as they were given; in scans without one what thresholds found, and "

@@ -98,3 +98,18 @@ def test_class_means_begin_at_the_mean_codes_once_the_warm_up_is_over(batch):
 def test_published_networks_are_for_digits():
     with pytest.raises(ValueError, match="look at digits"):
         OneStepVAE(published_networks=True)
+
+
+def test_published_networks_start_as_in_the_published_program():
+    torch.manual_seed(0)
+    module = OneStepVAE(**SMALL, published_networks=True)
+    for layer, inputs, outputs in (
+        (module.encoder.body[6], 64 * 9, 64 * 9),
+        (module.decoder.body[6], 64 * 9, 32 * 9),
+        (module.classifier[0], 3, 256),
+    ):
+        limit = (6 / (inputs + outputs)) ** 0.5
+        assert layer.weight.abs().max().item() == pytest.approx(limit, rel=0.02)
+        assert layer.weight.std().item() == pytest.approx(limit / 3**0.5, rel=0.05)
+        assert not layer.bias.any()
+    assert not module.means.any()

@@ -20,6 +20,7 @@ from napari_vaemed.models.backbones import (
     PublishedDigitEncoder,
     decoder_for,
     encoder_for,
+    start_as_keras,
 )
 from napari_vaemed.models.protocols import Batch, DigitBatch
 from napari_vaemed.models.vae import cluster_terms
@@ -49,7 +50,8 @@ class OneStepVAE(GaussianCode):
     paper : bool
         The published loss, in which none of the following weights counts.
     published_networks : bool
-        The published networks, of digits; the widths do not count then.
+        The published networks, of digits, and first weights as its program draws them; the
+        widths do not count then.
     pixel_weight : float
         How many independent pixels the likelihood counts.
     mask_weight : float
@@ -124,6 +126,8 @@ class OneStepVAE(GaussianCode):
         self.classifier = nn.Sequential(
             nn.Linear(latent_dims, 256), nn.ReLU(), nn.Linear(256, clusters)
         )
+        if published_networks:
+            start_as_keras(self)
         self.means = nn.Parameter(torch.zeros(clusters, latent_dims))
         self.register_buffer("begun", torch.tensor(paper or warm_up == 0))
 

@@ -13,9 +13,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_vaemed.data.intended_use import RESEARCH_ONLY
 from napari_vaemed.plugin.jobs import Job, Jobs
 
-RESEARCH_ONLY = "Research only – not a medical device"
 STEPS_EVERY_MS = 200
 """Each step shown repaints the whole window, the canvas with it: 20 to 40 ms without a GPU."""
 
