@@ -225,7 +225,9 @@ class Case:
         told = f"{self.place}-{given.labels}x{given.repeats}-{given.epochs}-seed{self.seed}"
         path = given.out / f"{name}-{told}.safetensors".replace(" ", "_").replace(",", "")
         if not path.exists():
-            samples = self._with_drawn() if name == GENERATED else self.samples
+            samples = repeated(self.samples, given.repeats)
+            if name == GENERATED:
+                samples = joined(samples, self._drawn())
             model, own = ENTRANTS[name]
             digits = isinstance(samples, DigitSamples)
             arguments = {**({"images": "digit"} if digits else NARROW), **own}
@@ -233,17 +235,17 @@ class Case:
             run = DIGIT_RUN if digits else NODULE_RUN
             how = {"epochs": given.epochs, "batch": run.batch, "lr": run.lr, "seed": self.seed}
             start = time.perf_counter()
-            module = finish(fit(module, repeated(samples, given.repeats), **how))
+            module = finish(fit(module, samples, **how))
             write_model(path, module, {"seconds": time.perf_counter() - start})
         return read_model(path, "cpu")
 
-    def _with_drawn(self) -> Any:
-        """The samples, and after them as many drawn ones as have labels, or as was asked for."""
+    def _drawn(self) -> Any:
+        """As many drawn samples as have labels, or as was asked for."""
         painter: Any = self.trained(PAINTER).module
         many = self.given.per_class or -(-self.labelled // painter.clusters)
         digits = isinstance(self.samples, DigitSamples)
         draw = generated_digits if digits else generated_nodules
-        return joined(self.samples, draw(painter, self.samples, many, seed=self.seed))
+        return draw(painter, self.samples, many, seed=self.seed)
 
 
 def _options() -> argparse.Namespace:

@@ -122,7 +122,7 @@ def test_drawings_of_a_model_are_learned_from_beside_real_pictures(quarters, tmp
     painter, out = tmp_path / "painter", tmp_path / "out"
     assert main([*command, "-o", str(painter), "--model", "M2"]) == 0
     model = painter / "seed-0" / MODEL_FILE
-    drawn = ["--generated", str(model), "--per-class", "3"]
+    drawn = ["--generated", str(model), "--per-class", "3", "--repeats", "2"]
     capsys.readouterr()
     assert main([*command, "-o", str(out), "--model", "SelfTraining", *drawn]) == 0
     report = json.loads(capsys.readouterr().out)
@@ -130,8 +130,10 @@ def test_drawings_of_a_model_are_learned_from_beside_real_pictures(quarters, tmp
     assert "--generated MODEL.safetensors --per-class 3" in report["command"]
     card = json.loads((out / "seed-0" / "digit_model.json").read_text())["card"]
     assert card["training"]["generated"]["sha256"] == read_model(model, "cpu").sha256
+    assert card["training"]["generated"]["taught"] == {"labels": 0.25, "seed": 0}
     record = json.loads((out / "seed-0" / "training.json").read_text())
-    assert record["samples"]["count"] in range(64 + 3, 64 + 30 + 1, 3)
+    told_twice = 64 + 16  # drawn ones come once
+    assert record["samples"]["count"] in range(told_twice + 3, told_twice + 30 + 1, 3)
 
 
 def test_a_model_that_draws_no_classes_of_digits_is_refused(quarters, tmp_path):

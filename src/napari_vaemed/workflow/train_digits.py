@@ -73,7 +73,7 @@ def train_digits(
     labels : float
         Share of the training pictures whose class is told.
     repeats : int
-        How often a picture with a label comes in every epoch; one without comes once.
+        How often a picture with a label comes in every epoch; one without, or drawn, comes once.
     generated : Path or None
         A trained model of digits that has classes: of each so many pictures as ``per_class`` says
         are drawn by it, named by the labelled ones, and learned from beside the real ones.
@@ -102,7 +102,11 @@ def train_digits(
     painter = None
     if generated is not None:
         painter = read_painter(generated, run.device)
-        told["generated"] = {"by": painter.name, "sha256": painter.sha256, "per_class": per_class}
+        taught = painter.card.get("training", {})
+        told["generated"] = {
+            "by": painter.name, "sha256": painter.sha256, "per_class": per_class,
+            "taught": {name: taught.get(name) for name in ("labels", "seed")},
+        }  # fmt: skip
     yield Progress("Reading pictures")
     digits = read_digits(path)
     rows: list[dict[str, Any]] = []
@@ -269,13 +273,13 @@ def _train_one(
 
     samples = digit_samples(digits.pictures, digits.labels, share=told["labels"], seed=run.seed)
     labelled = int((samples.label != UNKNOWN).sum())
+    learned = repeated(samples, told["repeats"])
     if painter is not None:
         drawer, many = cast("Clusterer", painter.module), told["generated"]["per_class"]
-        samples = joined(samples, generated_digits(drawer, samples, many, seed=run.seed))
-    samples = repeated(samples, told["repeats"])
+        learned = joined(learned, generated_digits(drawer, samples, many, seed=run.seed))
     module = new_model(VAES, told["model"], told["arguments"], run.seed)
     start = time.perf_counter()
-    module = yield from fitted(module, samples, folder / STATE_FILE, run)
+    module = yield from fitted(module, learned, folder / STATE_FILE, run)
     seconds = time.perf_counter() - start
     yield Progress("Looking at the test pictures")
     figures = judged(module, digits, told=labelled > 0)
