@@ -175,7 +175,11 @@ def _principal_components(data: BenchSet, known: Rows) -> Codes:
 
 
 def _kl(model: Model, codes: AnyPosterior) -> NDArray[np.floating]:
-    """KL from the model's prior in nats, (n,); nan of points."""
+    """KL from the prior in nats, (n,); nan of points.
+
+    Of shares it is the model's own Dirichlet, else the standard normal, also where a model that
+    finds classes has learned a mixture: a bound on the evidence all the same, and one for all.
+    """
     if isinstance(codes, DirichletPosterior):
         from napari_vaemed.distances.dirichlet import kl
 
