@@ -51,6 +51,19 @@ def test_dci_of_the_factors_is_one_and_a_rotation_lowers_it(factors, by):
     assert mutual_information_gap(turned(factors), factors) < 0.7
 
 
+def test_one_factor_or_one_latent_leaves_nothing_to_choose_between(factors):
+    rows = np.random.default_rng(1).permutation(factors)
+    assert dci(rows, rows[:, :1]).disentanglement == 1
+    assert dci(rows[:, :1], rows).completeness == 1
+
+
+def test_a_factor_that_never_varies_is_refused(factors):
+    same = np.concatenate([factors[:, :1], np.ones((len(factors), 1))], axis=1)
+    for figure in (mutual_information_gap, dci):
+        with pytest.raises(ValueError, match="the same everywhere"):
+            figure(factors, same)
+
+
 def test_dci_of_noise_is_low(factors):
     noise = np.random.default_rng(2).normal(size=(len(factors), 4))
     shuffled = np.random.default_rng(3).permutation(factors)

@@ -51,8 +51,13 @@ def mutual_information_gap(codes: ArrayLike, factors: ArrayLike, *, bins: int = 
     ----------
     codes : (n, d)
     factors : (n, f)
+
+    Raises
+    ------
+    ValueError
+        If a factor is the same everywhere.
     """
-    latents, known = _binned(codes, bins), _binned(factors, bins)
+    latents, known = _binned(codes, bins), _binned(_varying(factors), bins)
     gaps = []
     for factor in known.T:
         told = np.sort([mutual_info_score(factor, latent) for latent in latents.T])
@@ -71,8 +76,13 @@ def dci(
 
     The first half of the rows is learned from. Importances are those of gradient-boosted trees, or
     the sizes of a cross-validated lasso's coefficients of standardised latents.
+
+    Raises
+    ------
+    ValueError
+        If a factor is the same everywhere, or there are no such importances.
     """
-    latents, known = np.asarray(codes, float), np.asarray(factors, float)
+    latents, known = np.asarray(codes, float), _varying(factors)
     half = len(latents) // 2
     weight = np.empty((latents.shape[1], known.shape[1]))
     predicted = []
@@ -106,6 +116,14 @@ def gini(shares: ArrayLike) -> Floats:
     rank = 2.0 * np.arange(1, d + 1) - d - 1.0
     unequal: Floats = values @ rank / (d * values.sum(1))
     return unequal
+
+
+def _varying(factors: ArrayLike) -> Floats:
+    """The same (n, f) as an array, if every column varies."""
+    columns = np.asarray(factors, float)
+    if not np.ptp(columns, axis=0).all():
+        raise ValueError("A factor that is the same everywhere cannot be told by codes; drop it.")
+    return columns
 
 
 def _binned(values: ArrayLike, bins: int) -> NDArray[np.int_]:
@@ -144,6 +162,8 @@ def _sureness(weight: Floats) -> float:
     total = weight.sum(axis=1)
     if not total.any():
         return 0.0
+    if weight.shape[1] == 1:  # nothing to choose between
+        return 1.0
     share = weight / np.where(total > 0, total, 1.0)[:, None]
     logs = np.log(np.where(share > 0, share, 1.0)) / np.log(weight.shape[1])
     return float((1.0 + (share * logs).sum(axis=1)) @ (total / total.sum()))

@@ -8,7 +8,7 @@ from torch.distributions import Dirichlet, kl_divergence
 
 from napari_vaemed.data.nodule import ATTRIBUTES
 from napari_vaemed.data.posterior import DirichletPosterior
-from napari_vaemed.models.protocols import DigitBatch, SimplexVAE, is_dirichlet
+from napari_vaemed.models.protocols import Batch, DigitBatch, SimplexVAE, is_dirichlet
 from napari_vaemed.models.vae.dirichlet import (
     CUTS,
     DirichletVAE,
@@ -124,6 +124,15 @@ def test_labels_are_cut_where_the_table_says():
     ratings = torch.tensor([[CUTS[name] for name in ATTRIBUTES]], dtype=torch.float32)
     assert labels_of(ratings).all()
     assert not labels_of(ratings - 0.5).any()
+
+
+def test_hidden_ratings_are_no_labels_that_are_not_true():
+    look = torch.rand(2, 1, 32, 32, 32)
+    ratings = torch.full((2, 9), 5.0)
+    ratings[1, 4] = torch.nan
+    batch = Batch(look, look, look, look > -1, look > 0.5, ratings, torch.zeros(2))
+    found = small().losses(batch, progress=1.0, generator=torch.Generator().manual_seed(0))
+    assert [name for name, term in found.items() if term.isnan()] == ["labels"]
 
 
 def test_the_twin_differs_in_the_latent_family_alone():

@@ -58,7 +58,7 @@ def test_the_published_loss_counts_only_what_was_measured_of_a_nodule():
     assert terms["pixels"].item() == 0.0
 
 
-def test_the_mended_loss_is_least_for_sure_and_balanced_classes_that_agree(batch):
+def test_until_the_warm_up_is_over_the_kl_is_that_of_the_standard_normal(batch):
     torch.manual_seed(0)
     module = OneStepVAE(**SMALL, **WIDTHS)
     generator = torch.Generator().manual_seed(0)

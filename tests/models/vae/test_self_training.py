@@ -161,6 +161,26 @@ def test_class_codes_follow_the_codes_of_the_labelled():
     assert torch.equal(module.seen, before)
 
 
+def test_class_codes_last_until_the_class_is_seen_again():
+    module, batch = small("supervised").train(), digits([3, 3])
+    module.losses(batch, progress=0.0, generator=torch.Generator().manual_seed(0))
+    before = module.class_codes(4, torch.Generator().manual_seed(0))[3]
+    code, none = torch.randn(2, 5), torch.full((2,), -1)
+    for _ in range(3000):  # an epoch of few labels in small batches
+        module._note(code, none)
+    after = module.class_codes(4, torch.Generator().manual_seed(0))[3]
+    torch.testing.assert_close(after, before, rtol=1e-3, atol=1e-3)
+
+
+def test_codes_of_classes_are_noted_in_full_precision_under_autocast():
+    module, batch = small("supervised").train(), digits([1, 1, 1])
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        code = module.posterior(batch.view)[0]
+        module.losses(batch, progress=0.0, generator=torch.Generator().manual_seed(0))
+    wanted = torch.cat([torch.tensor([3.0]), code.sum(0), code.square().sum(0)])
+    torch.testing.assert_close(module.seen[1], wanted, rtol=1e-5, atol=0.0)
+
+
 def test_an_unknown_method_is_refused():
     with pytest.raises(ValueError, match="fixmatch"):
         SelfTraining(method="co-training")

@@ -192,3 +192,8 @@ def test_codes_of_a_class_are_spread_as_the_logits_say():
 def test_phases_longer_than_the_training_are_refused():
     with pytest.raises(ValueError, match=r"add up to 1 at most; got 0\.7 and 0\.5"):
         ThreePhases(pretraining=0.7, freezing=0.5)
+
+
+def test_no_pixel_at_all_is_refused_before_the_third_phase():
+    with pytest.raises(ValueError, match=r"more than 0 must count, got 0\.0"):
+        ThreePhases(pixel_weight=0.0)

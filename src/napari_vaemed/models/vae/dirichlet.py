@@ -153,7 +153,8 @@ class DirichletVAE(Drawing):
             )
             weighted["kl"] = self.beta * warmth * kl.mean()
             if isinstance(batch, Batch):
-                wanted = labels_of(batch.ratings).float().repeat(2, 1)
+                wanted = labels_of(batch.ratings).float()
+                wanted = wanted.masked_fill(batch.ratings.isnan(), torch.nan).repeat(2, 1)
                 missed = F.binary_cross_entropy_with_logits(self.label_logits(mean), wanted)
                 weighted["labels"] = self.label_weight * missed
         return weighted

@@ -119,8 +119,9 @@ class SelfTraining(Drawing):
     def class_codes(self, n: int, generator: torch.Generator) -> torch.Tensor:
         """Draw latents (k, n, d), ``n`` of the Gaussian of every class's labelled codes."""
         count, total, squares = self.seen.split([1, self.latent_dims, self.latent_dims], dim=1)
-        mean = total / count.clamp_min(1e-6)
-        sd = (squares / count.clamp_min(1e-6) - mean.square()).clamp_min(0.0).sqrt()
+        count = count.clamp_min(torch.finfo(count.dtype).tiny)  # all three fade alike
+        mean = total / count
+        sd = (squares / count - mean.square()).clamp_min(0.0).sqrt()
         shape = (self.clusters, n, self.latent_dims)
         noise = torch.randn(shape, generator=generator, device=self.seen.device)
         return mean[:, None] + sd[:, None] * noise
@@ -138,9 +139,9 @@ class SelfTraining(Drawing):
         logits = self.classifier(code).float()
         half = (n + 1) // 2  # drawing costs most of the time: half learns as well
         drawn = self.decode(code[:half].detach())
-        if self.training:
-            self._note(code[:n].detach(), label)
         with torch.autocast(code.device.type, enabled=False):  # the terms need float32
+            if self.training:
+                self._note(code[:n].detach(), label)
             found = drawing_terms(
                 drawn, batch, pixel_weight=self.drawing_weight, mask_weight=self.drawing_weight
             )

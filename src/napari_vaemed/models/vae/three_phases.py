@@ -76,7 +76,8 @@ class ThreePhases(GaussianCode):
     Raises
     ------
     ValueError
-        If there are no such images, or the shares of the phases are not between 0 and 1 together.
+        If there are no such images, the shares of the phases are not between 0 and 1 together, or
+        no pixel counts.
     """
 
     phase: torch.Tensor
@@ -108,6 +109,10 @@ class ThreePhases(GaussianCode):
             raise ValueError(
                 "The first two phases are shares of the training that add up to 1 at most; got "
                 f"{pretraining} and {freezing}."
+            )
+        if not pixel_weight > 0:
+            raise ValueError(
+                f"The third phase draws per pixel; more than 0 must count, got {pixel_weight}."
             )
         self.images = images
         self.variational = variational
