@@ -17,7 +17,7 @@ def test_the_page_in_the_docs_is_what_the_command_prints_of_the_shipped_card(cap
     assert capsys.readouterr().out == PAGE.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["click_net", "lung_net", "slice_model"])
+@pytest.mark.parametrize("name", ["click_net", "lung_net", "slice_model", "one_step_vae"])
 def test_every_shipped_model_tells_its_use_its_data_and_its_figures(name, capsys):
     assert main(["card", name]) == 0
     told = capsys.readouterr().out
@@ -32,3 +32,8 @@ def test_an_unknown_model_is_told_with_those_there_are(capsys):
     assert main(["card", "brain_vae"]) == 2
     told = capsys.readouterr().err
     assert "nodule_vae, dirichlet_vae, one_step_vae, click_net, lung_net, slice_model" in told
+
+
+def test_a_name_may_be_written_as_the_other_commands_take_it(capsys):
+    assert main(["card", "dirichlet-vae"]) == 0
+    assert capsys.readouterr().out.startswith("# Model card: dirichlet_vae\n")

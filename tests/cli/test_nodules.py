@@ -110,3 +110,18 @@ def test_suggestions_say_that_nobody_checked_them_and_what_was_measured(
         lines = list(csv.DictReader(file))
     assert len(lines) == len(rows)
     assert float(lines[0]["centre_mm_x"]) == rows[0]["centre_mm"][0]
+
+
+def test_the_small_models_are_known_by_name_however_it_is_hyphened(capsys):
+    query = ["neighbours", "--id", "LIDC-IDRI-0001_R_1", "--json", "-k", 2, "--model"]
+    assert run_json(capsys, *query, "dirichlet_vae") == run_json(capsys, *query, "dirichlet-vae")
+
+
+def test_a_model_without_its_index_is_told_what_is_missing(capsys):
+    from napari_vaemed.io.weights import shipped_nodule_models, shipped_slice_model_path
+
+    query = ["neighbours", "--id", "LIDC-IDRI-0001_R_1", "--model"]
+    assert main([*query, str(shipped_nodule_models()[1].model)]) == 2
+    assert "Give the index that goes with the model" in capsys.readouterr().err
+    assert main([*query, str(shipped_slice_model_path())]) == 2
+    assert "A model of nodules is wanted" in capsys.readouterr().err

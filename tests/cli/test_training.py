@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from napari_vaemed.cli import main
+from napari_vaemed.cli.verbs import arguments_of
 from napari_vaemed.data.run_settings import RunSettings
 from napari_vaemed.io.checkpoints import read_training
 
@@ -65,3 +66,14 @@ def test_an_argument_that_the_model_has_not_is_told(nodule_folder, tmp_path, cap
     run = ["train", str(nodule_folder), "-o", str(tmp_path)]
     assert main([*run, "--set", "depth=3"]) == 2
     assert "A GaussianVAE has no 'depth'; it has latent_dims" in capsys.readouterr().err
+
+
+def test_arguments_are_read_as_what_the_model_takes(tmp_path, capsys):
+    given = ["variational=False", "latent_dims=12", "beta=2"]
+    found = arguments_of("ThreePhases", given)
+    assert found == {"variational": False, "latent_dims": 12, "beta": 2.0}
+    run = ["train", str(tmp_path), "-o", str(tmp_path), "--set"]
+    assert main([*run, "latent_dims=12,24"]) == 2
+    assert "latent_dims=12,24: wanted a number like 24" in capsys.readouterr().err
+    assert main([*run, "depth=3", "--model", "GausianVAE"]) == 2
+    assert "The model must be one of GaussianVAE" in capsys.readouterr().err

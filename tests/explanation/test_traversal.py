@@ -96,3 +96,19 @@ def test_from_a_corner_the_way_back_is_shared_alike(shares):
     axis = latent_axes(shares)[0]
     np.testing.assert_allclose(axis.moved(np.float32([1, 0, 0, 0]), 0.7), [0.7, 0.1, 0.1, 0.1])
     np.testing.assert_allclose(axis.moved(np.float32([0.4, 0.6, 0, 0]), 1.3), [1, 0, 0, 0])
+
+
+def test_chances_of_classes_are_shares_among_themselves_and_the_style_stays(index):
+    chance = np.random.default_rng(0).uniform(0, 1, (200, 1)).astype(np.float32)
+    mean = np.hstack([index.posterior.mean, chance, 1 - chance])
+    sd = np.hstack([index.posterior.sd, np.full((200, 2), 0.1, np.float32)])
+    coded = replace(index, posterior=Posterior(mean, sd))
+    axes = {axis.dim: axis for axis in latent_axes(coded, {3: "benign", 4: "malignant"})}
+    assert (axes[4].name, axes[4].low, axes[4].high) == ("chance of malignant", 0.0, 1.0)
+    assert axes[4].kl == pytest.approx(0.5 * np.log(1 + chance.var() / 0.01), rel=1e-5)
+    assert axes[2].name == "volume +1.00"
+    assert not axes[2].corner
+    moved = axes[4].moved(np.float32([0.5, -2.0, 3.0, 0.9, 0.1]), 0.75)
+    np.testing.assert_allclose(moved, [0.5, -2.0, 3.0, 0.25, 0.75])
+    sure = axes[4].moved(np.float32([0.5, -2.0, 3.0, 0.0, 1.0]), 1.5)
+    np.testing.assert_allclose(sure, [0.5, -2.0, 3.0, 0.0, 1.0])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_vaemed.models.networks import Shuffle3d, SlabEncoder, to_hu, to_unit
+from napari_vaemed.models.networks import Decoder, Shuffle3d, SlabEncoder, to_hu, to_unit
 
 
 def test_grey_scale_goes_there_and_back():
@@ -33,3 +33,12 @@ def test_the_encoder_does_not_see_where_a_crop_ends():
 def test_a_patch_thinner_than_the_slab_is_refused():
     with pytest.raises(ValueError, match="reads 4 slices; got 3"):
         SlabEncoder(slices=4, width=16, features=32)(torch.rand(1, 1, 3, 32, 32))
+
+
+def test_sizes_that_cannot_be_are_refused_by_the_names_they_are_set_by():
+    with pytest.raises(ValueError, match="encoder_width must be a multiple of 8; got 12"):
+        SlabEncoder(slices=4, width=12, features=32)
+    with pytest.raises(ValueError, match="decoder_width must be a multiple of 8; got 0"):
+        Decoder(latent_dims=4, width=0)
+    with pytest.raises(ValueError, match="slices must be from 1 to a patch's 32; got 33"):
+        SlabEncoder(slices=33, width=16, features=32)

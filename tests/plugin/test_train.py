@@ -6,8 +6,10 @@ import threading
 import numpy as np
 import pytest
 
-from napari_vaemed.data.run_settings import RunSettings
-from napari_vaemed.io.checkpoints import read_model, read_training
+from napari_vaemed.data.run_settings import NoduleLessons, RunSettings
+from napari_vaemed.io.checkpoints import read_model, read_training, write_model
+from napari_vaemed.models.vae.one_step import OneStepVAE
+from napari_vaemed.plugin.expert import OtherModel
 from napari_vaemed.plugin.layers import volume_to_layer
 from napari_vaemed.plugin.session import session_of
 from napari_vaemed.plugin.train_work import Stopped, Wish, training
@@ -81,6 +83,18 @@ def test_nodules_are_counted_and_a_folder_without_any_is_refused_in_words(ready,
     assert not ready.start_button.isEnabled()
 
 
+def test_an_output_folder_with_a_model_of_digits_is_not_used(ready, tmp_path, idle):
+    digits = tmp_path / "digits"
+    digits.mkdir()
+    model = OneStepVAE(images="digit", encoder_width=8, decoder_width=8)
+    write_model(digits / "nodule_vae.safetensors", model, {})
+    ready.training.choose_out(digits)
+    idle(ready.session)
+    assert "is a OneStepVAE of digits" in said(ready)
+    assert ready.out_text.text() == "Where the model goes"
+    assert not ready.start_button.isEnabled()
+
+
 def test_a_training_shows_curves_and_pictures_and_its_model_answers_when_asked(
     ready, idle, qtbot, nodule_folder, small_phantom, voxels, untrained_expert
 ):
@@ -98,6 +112,8 @@ def test_a_training_shows_curves_and_pictures_and_its_model_answers_when_asked(
     assert whole.values["held out"] != whole.values["learned"]
     assert training.so_far.picture.shape[0] == 64  # originals above reconstructions
     assert np.ptp(training.so_far.picture[:32]) > 0
+    inside = ready._pages.widget(0)
+    assert inside.widget().minimumSizeHint().width() <= 285  # of a dock of 320, less a scroll bar
     model = read_model(training.out / "nodule_vae.safetensors", "cpu")
     figures = model.card["figures"]
     assert f"AUC {figures['latent']['auc']:.3f}" in ready.figures.text()
@@ -121,7 +137,12 @@ def test_a_training_shows_curves_and_pictures_and_its_model_answers_when_asked(
     ready.back_button.click()
     assert session.answers.other is None
     assert session.answers.expert is None  # until the shipped one is loaded
+    assert said(ready) == "The shipped model answers again."
     assert case.description_of(case.finding) is None
+    idle(session)
+    assert said(ready) == "The shipped model answers again."
+    session.answers.switch(OtherModel(training.out / "a", training.out / "b"))
+    assert said(ready) == ""  # it does no longer
 
 
 def _marked(session, small_phantom, voxels, idle):
@@ -165,6 +186,47 @@ def test_a_cancelled_training_keeps_its_epochs_and_resumes_with_its_own_settings
     assert done(again) == list(range(1, 13))
     assert training.kept.model is not None
     assert training.kept.over
+
+
+def test_few_labels_are_told_to_a_model_that_can_and_a_resumed_training_hears_the_same(
+    ready, window, idle, qtbot, nodule_folder
+):
+    training = ready.training
+    ready.model_box.setCurrentText("M2")
+    ready._on_model()
+    ready.model_fold.fill(SMALL)
+    settings(ready, epochs=500, labels=0.5, repeats=3)
+    ready.start_button.click()
+    qtbot.waitUntil(lambda: bool(done(ready)), timeout=30_000)
+    ready.stop_button.click()
+    idle(window)
+    record = read_training(training.out / "training.safetensors").record
+    known = record["samples"]["count"] - PATIENTS  # each of these comes twice more
+    assert 0 < known < 2 * PATIENTS
+    assert (record["samples"]["labels"], record["samples"]["repeats"]) == (0.5, 3)
+
+    again = TrainWidget(window.viewer)
+    qtbot.addWidget(again)
+    choose(again, nodule_folder, training.out, idle)
+    assert again.run_forms.wanted()[1] == NoduleLessons(0.5, 3)
+    settings(again, epochs=3, labels=1.0, repeats=1)  # of no effect
+    kept = training.kept.done
+    again.resume_button.click()
+    qtbot.waitUntil(lambda: not training.running or len(done(again)) > kept, timeout=30_000)
+    assert training.running, said(again)
+    again.stop_button.click()
+    idle(window)
+
+
+def test_labels_are_not_hidden_from_a_model_that_needs_them(ready, idle, qtbot):
+    settings(ready, epochs=1, labels=0.5)
+    ready.start_button.click()
+    qtbot.waitUntil(lambda: not ready.training.running, timeout=30_000)
+    idle(ready.session)
+    assert "With hidden labels learn M2, SelfTraining, ThreePhases" in said(ready)
+    settings(ready, epochs=1, labels=30)
+    ready.start_button.click()
+    assert said(ready) == "labels is a share, from 0 to 1; got 30."
 
 
 def test_another_training_is_replaced_only_when_asked_twice(ready, idle, qtbot):
@@ -238,7 +300,10 @@ def test_a_closed_dock_trains_no_more(ready, window, qtbot, idle):
 def test_a_stop_ends_an_epoch_in_its_middle_and_the_last_checkpoint_stays(nodule_folder, tmp_path):
     run = RunSettings(epochs=9, batch=4, device="cpu")
     stop = threading.Event()
-    work = training(Wish(nodule_folder, tmp_path, "GaussianVAE", SMALL, run, 0), stop)
+    work = training(
+        Wish(nodule_folder, tmp_path, "GaussianVAE", SMALL, run, NoduleLessons(bench_epochs=0)),
+        stop,
+    )
     while not next(work).epochs:
         pass
     stop.set()

@@ -98,6 +98,17 @@ def test_without_a_clear_score_there_is_size_alone_to_agree_with():
     assert set(agreement(_index([4, 5, 6], [3, 3, 3]), np.array([0, 1, 1]))) == {"with size"}
 
 
+def test_one_class_or_one_score_agrees_with_nothing():
+    one = Classes(np.array([8, 8, 8, 8]), 10, "DEC's own 10 classes", "class")
+    found = as_colouring(_index([4, 5, 6, 7], [1, 2, 4, 5]), one)
+    assert found.figures == {}
+    assert found.told == (
+        "DEC's own 10 classes, 1 of 10 in use; there is nothing that they could agree with"
+    )
+    benign = agreement(_index([4, 5, 6, 7], [1, 2, 2, 3]), np.array([0, 1, 1, 1]))
+    assert set(benign) == {"with size"}
+
+
 @pytest.mark.parametrize(("method", "k"), [("k-means", 0), ("mixture", 301), ("ward", 3)])
 def test_what_cannot_be_found_is_refused(planted, method, k):
     with pytest.raises(ValueError, match=r"clusters"):

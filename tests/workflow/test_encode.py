@@ -6,13 +6,16 @@ import pytest
 from napari_vaemed.data.finding import NoduleMask
 from napari_vaemed.data.volume import Volume
 from napari_vaemed.io.checkpoints import write_model
+from napari_vaemed.io.weights import shipped_slice_model_path
 from napari_vaemed.models.vae.gaussian import GaussianVAE
+from napari_vaemed.models.vae.one_step import OneStepVAE
 from napari_vaemed.workflow.encode import (
     decode,
     decode_mask,
     encode_nodule,
     encode_patches,
     nodule_centre,
+    read_nodule_model,
 )
 
 
@@ -72,3 +75,13 @@ def test_decoded_nodules_are_hu_on_the_patch_grid(model):
 def test_latents_of_another_length_are_refused(model):
     with pytest.raises(ValueError, match=r"shape \(n, 4\)"):
         decode(model, np.zeros((1, 5), np.float32))
+
+
+def test_models_of_digits_and_of_slices_are_no_models_of_nodules(tmp_path):
+    digits = tmp_path / "digits.safetensors"
+    write_model(digits, OneStepVAE(images="digit", encoder_width=8, decoder_width=8), {})
+    with pytest.raises(ValueError, match=r"nodules is wanted.*digits\.safetensors is a OneStepVAE "
+                       "of digits"):  # fmt: skip
+        read_nodule_model(digits)
+    with pytest.raises(ValueError, match="is a SliceResNet"):
+        read_nodule_model(shipped_slice_model_path())

@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from napari_vaemed.data.progress import finish
 from napari_vaemed.data.run_settings import RunSettings
 from napari_vaemed.io.checkpoints import read_model, read_training
-from napari_vaemed.models import SLICE_CLASSIFIERS
+from napari_vaemed.models import SLICE_CLASSIFIERS, VAES
 from napari_vaemed.training.slice_samples import SliceSamples
 from napari_vaemed.workflow.fitted import fitted, new_model, publish
 
@@ -139,3 +139,14 @@ def test_wandb_keeps_curves_pictures_and_the_model_even_offline(samples, tmp_pat
     assert b"loss/train" in written
     assert b"dataset" in written
     assert b"model.safetensors" in written
+
+
+@pytest.mark.parametrize("arguments", [{"variational": "False"}, {"variational": 0}, {"images": 3}])
+def test_arguments_of_another_kind_are_refused(arguments):
+    with pytest.raises(ValueError, match="is of the kind of"):
+        new_model(VAES, "ThreePhases", arguments, 0)
+
+
+def test_a_count_below_one_is_refused():
+    with pytest.raises(ValueError, match="DEC's clusters must be at least 1; got 0"):
+        new_model(VAES, "DEC", {"clusters": 0}, 0)

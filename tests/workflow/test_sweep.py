@@ -180,7 +180,7 @@ def test_what_cannot_be_built_is_told_and_the_others_are_tried(nodule_folder, fr
     widths = Space("own", "Autoencoder", (Choice("encoder_width", (8, 9)), *SPACE.axes[2:]))
     found = finish(sweep(nodule_folder, fresh, SweepPlan(widths, run=replace(RUN, epochs=1))))
     assert [row.state for row in found.rows] == ["whole", "failed"]
-    assert "divisible" in found.rows[1].why
+    assert "must be a multiple of 8; got 9" in found.rows[1].why
 
 
 def test_folds_trained_together_score_like_those_trained_in_turn(nodule_folder, fresh):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -109,6 +110,42 @@ def test_an_unknown_model_is_refused_in_words(nodule_folder, tmp_path):
         finish(train(nodule_folder, tmp_path, model="Transformer"))
 
 
+@pytest.fixture
+def benign(nodule_folder, tmp_path):
+    """Three patients with a benign nodule each."""
+    few = tmp_path / "benign"
+    shutil.copytree(nodule_folder, few)
+    table = (few / "nodules.csv").read_text().splitlines()
+    (few / "nodules.csv").write_text("\n".join(table[:4]) + "\n")
+    return few
+
+
+@pytest.mark.parametrize(
+    ("model", "how", "said"),
+    [
+        ("DEC", {"arguments": {"images": "digit"}}, "images must be 'nodule'; got 'digit'"),
+        ("DEC", {"bench_epochs": 1}, r"at least 5 patients; got 3.*0 bench epochs"),
+        ("DEC", {"run": replace(RUN, patience=2)}, r"at least 8 patients; got 3.*set it to 0"),
+        ("M2", {}, "benign .* some of both; it is told of 3 and 0"),
+    ],
+)
+def test_what_cannot_be_done_is_told_before_it_is_trained(model, how, said, benign, tmp_path):
+    small = {"encoder_width": 8, "decoder_width": 8}
+    how = {"arguments": small, "run": RUN, "bench_epochs": 0, **how}
+    with pytest.raises(ValueError, match=said):
+        finish(train(benign, tmp_path / "run", model=model, **how))
+    assert not (tmp_path / "run").exists()
+
+
+def test_figures_of_one_kind_of_nodule_are_refused_before_it_is_trained(nodule_folder, tmp_path):
+    table = (nodule_folder / "nodules.csv").read_text()
+    shutil.copytree(nodule_folder, tmp_path / "all")
+    (tmp_path / "all" / "nodules.csv").write_text(table.replace(",5", ",1"))
+    with pytest.raises(ValueError, match=r"too few of one kind.*0 bench epochs"):
+        finish(train(tmp_path / "all", tmp_path / "run", run=RUN, bench_epochs=1))
+    assert not (tmp_path / "run").exists()
+
+
 def test_hidden_labels_are_told_in_the_card_and_refused_where_all_are_needed(
     nodule_folder, tmp_path
 ):
@@ -119,6 +156,10 @@ def test_hidden_labels_are_told_in_the_card_and_refused_where_all_are_needed(
     model, _ = _run(work)
     assert model.card["training"]["labels"] == 0.5
     assert "--labels 0.5 --repeats 2" in model.card["command"]
+    again = {**how, "labels": 1.0, "repeats": 1, "run": replace(run, resume=True)}
+    work = train(nodule_folder, tmp_path / "a", model="SelfTraining", arguments=small, **again)
+    with pytest.raises(ValueError, match=r"labels 0\.5, now 1\.0; samples repeats 2, now 1"):
+        finish(work)
     with pytest.raises(ValueError, match="M2, SelfTraining, ThreePhases; got 'GaussianVAE'"):
         finish(train(nodule_folder, tmp_path / "b", **how))
     with pytest.raises(ValueError, match=r"from 0 to 1; got 1\.5"):

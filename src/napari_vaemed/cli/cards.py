@@ -17,8 +17,8 @@ def add_verbs(verbs: Any) -> None:
     )  # fmt: skip
     verb.add_argument(
         "model", nargs="?", default="nodule_vae",
-        help="weights (.safetensors, card beside them), or a shipped model: nodule_vae, click_net, "
-        "lung_net, slice_model",
+        help="weights (.safetensors, card beside them), or a shipped model: nodule_vae, "
+        "dirichlet_vae, one_step_vae, click_net, lung_net, slice_model",
     )  # fmt: skip
     verb.add_argument(
         "--bench", type=Path, metavar="OUT",
@@ -55,8 +55,8 @@ def _weights(model: str) -> Path:
         weights.shipped_lung_net_path(), weights.shipped_slice_model_path(),
     )  # fmt: skip
     named = {path.stem: path for path in shipped}
-    if model in named:
-        return named[model]
+    if (stem := model.replace("-", "_")) in named:
+        return named[stem]
     if not model.endswith(".safetensors"):
         raise ValueError(
             f"The model is a .safetensors file or one of {', '.join(named)}; got {model!r}."

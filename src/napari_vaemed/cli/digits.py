@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from napari_vaemed.cli.verbs import add_verb, print_json, show_training
-from napari_vaemed.data.form import Value, form_of
+from napari_vaemed.cli.verbs import add_verb, arguments_of, print_json, show_training
 from napari_vaemed.data.progress import finish
 from napari_vaemed.data.run_settings import DIGIT_RUN, DRAWN_PER_CLASS
 
@@ -64,35 +63,8 @@ def _digits(options: argparse.Namespace) -> None:
     )  # fmt: skip
     work = train_digits(
         options.path, options.output, model=options.model,
-        arguments=_arguments(options.model, options.arguments), labels=options.labels,
+        arguments=arguments_of(options.model, options.arguments), labels=options.labels,
         repeats=options.repeats, generated=options.generated, per_class=options.per_class,
         seeds=options.seeds, run=run,
     )  # fmt: skip
     print_json(finish(work, show_training))
-
-
-def _arguments(model: str, given: list[str]) -> dict[str, Value]:
-    """Arguments of a model from ``name=value``, of the types that its constructor says."""
-    from napari_vaemed.models import VAES
-
-    fields = {
-        field.name: field for cls in VAES if cls.__name__ == model for field in form_of(cls).fields
-    }
-    found: dict[str, Value] = {}
-    for text in given:
-        name, _, value = text.partition("=")
-        if name not in fields:
-            raise ValueError(f"{model} has no {name!r}; it has {', '.join(fields)}.")
-        found[name] = _typed(value, fields[name].default, text)
-    return found
-
-
-def _typed(value: str, like: Value, text: str) -> Value:
-    if isinstance(like, bool):
-        if value.lower() not in ("true", "false"):
-            raise ValueError(f"{text}: wanted true or false.")
-        return value.lower() == "true"
-    try:
-        return type(like)(value)
-    except ValueError:
-        raise ValueError(f"{text}: wanted a number like {like}.") from None

@@ -46,11 +46,11 @@ def add_verbs(verbs: Any) -> None:
 
 
 def _map(options: argparse.Namespace) -> None:
-    from napari_vaemed.io.checkpoints import read_model
     from napari_vaemed.io.indexes import read_index
     from napari_vaemed.io.latent_map import check_map_path, write_map
     from napari_vaemed.io.weights import model_files
     from napari_vaemed.workflow import latent_map as maps
+    from napari_vaemed.workflow.encode import read_nodule_model
 
     outputs = options.output or []
     for path in outputs:
@@ -58,7 +58,7 @@ def _map(options: argparse.Namespace) -> None:
     model_path, index_path = model_files(options.model, options.index)
     index = read_index(index_path)
     unknown = options.index is not None and options.model is None  # whose index it is
-    model = None if unknown else read_model(model_path, "cpu")
+    model = None if unknown else read_nodule_model(model_path, "cpu")
     known = maps.colourings(index)
     found = _clusters(options, index, model)
     known = known if found is None else (found, *known)

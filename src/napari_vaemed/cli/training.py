@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from napari_vaemed.cli.verbs import add_verb, print_json, run, show_training
+from napari_vaemed.cli.verbs import add_verb, arguments_of, print_json, run, show_training
 from napari_vaemed.data.progress import finish
 from napari_vaemed.data.run_settings import (
     BENCH_EPOCHS,
@@ -15,9 +15,9 @@ from napari_vaemed.data.run_settings import (
     LUNG_RUN,
     NODULE_RUN,
     SLICE_RUN,
+    NoduleLessons,
     RunSettings,
 )
-from napari_vaemed.data.sweep import choice_of
 
 NODULES = (
     "folder of nodule crops in HU: nodules.csv, image/ID.nii.gz, mask/ID.nii.gz and, where "
@@ -162,11 +162,11 @@ def _finish(work: Any, output: Path) -> None:
 def _train(options: argparse.Namespace) -> None:
     from napari_vaemed.workflow.train import train
 
-    arguments = {axis.name: axis.values[0] for axis in map(choice_of, options.set)}
+    lessons = NoduleLessons(options.labels, options.repeats, options.bench_epochs)
     work = train(
-        options.folder, options.output, model=options.model, arguments=arguments,
-        labels=options.labels, repeats=options.repeats, run=_run_settings(options),
-        bench_epochs=options.bench_epochs,
+        options.folder, options.output, model=options.model,
+        arguments=arguments_of(options.model, options.set), run=_run_settings(options),
+        **asdict(lessons),
     )  # fmt: skip
     _finish(work, options.output)
 
@@ -203,15 +203,15 @@ def _train_lungs(options: argparse.Namespace) -> None:
 
 
 def _index(options: argparse.Namespace) -> None:
-    from napari_vaemed.io.checkpoints import read_model
     from napari_vaemed.io.indexes import write_index
     from napari_vaemed.io.nodules import read_nodule_set
     from napari_vaemed.io.weights import model_files
+    from napari_vaemed.workflow.encode import read_nodule_model
     from napari_vaemed.workflow.index import build_index
 
     if options.output.suffix != ".safetensors":
         raise ValueError(f"The index is a .safetensors file; got {options.output.name!r}.")
-    model = read_model(model_files(options.model, None)[0], device=options.device)
+    model = read_nodule_model(model_files(options.model, None)[0], options.device)
     index = run(build_index(model, run(read_nodule_set(options.folder))))
     options.output.parent.mkdir(parents=True, exist_ok=True)
     write_index(options.output, index)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_vaemed.data.form import Value, form_of
 from napari_vaemed.data.intended_use import NOT_A_DEVICE
 from napari_vaemed.data.progress import Progress, Result, Work, finish
 
@@ -41,6 +42,41 @@ def add_ct_verb(verbs: Any, name: str, run: Any, text: str) -> argparse.Argument
         "path", type=Path, help="DICOM folder (also nested), or a NIfTI, NRRD, MHA or MHD file"
     )
     return verb
+
+
+def arguments_of(model: str, given: Iterable[str]) -> dict[str, Value]:
+    """Arguments of a nodule VAE from ``name=value``, of the types that its constructor says.
+
+    Of a model that there is not: none, it is refused elsewhere.
+
+    Raises
+    ------
+    ValueError
+        If it has no such argument, or the value is not what it wants.
+    """
+    from napari_vaemed.models import VAES
+
+    fields = {
+        field.name: field for cls in VAES if cls.__name__ == model for field in form_of(cls).fields
+    }
+    found: dict[str, Value] = {}
+    for text in given if fields else ():
+        name, _, value = text.partition("=")
+        if name not in fields:
+            raise ValueError(f"A {model} has no {name!r}; it has {', '.join(fields)}.")
+        found[name] = _typed(value, fields[name].default, text)
+    return found
+
+
+def _typed(value: str, like: Value, text: str) -> Value:
+    if isinstance(like, bool):
+        if value.lower() not in ("true", "false"):
+            raise ValueError(f"{text}: wanted true or false.")
+        return value.lower() == "true"
+    try:
+        return type(like)(value)
+    except ValueError:
+        raise ValueError(f"{text}: wanted a number like {like}.") from None
 
 
 def read(path: Path) -> Volume:

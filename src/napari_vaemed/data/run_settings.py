@@ -91,3 +91,36 @@ DRAWN_PER_CLASS = 600
 
 BENCH_EPOCHS = 66
 """Passes of each fold model behind the figures of a nodule model."""
+
+
+@dataclass(frozen=True)
+class NoduleLessons:
+    """What a model of nodules is told of them, and what is measured of it.
+
+    Parameters
+    ----------
+    labels : float
+        Share of the nodules whose ratings are told, by patient; below 1 for M2, SelfTraining and
+        ThreePhases only.
+    repeats : int
+        How often a nodule of a known class (benign, malignant) comes in every epoch.
+    bench_epochs : int
+        Passes of each of the five fold models behind the figures; 0 leaves the figures out.
+
+    Raises
+    ------
+    ValueError
+        If the share is not between 0 and 1, or a count is too low.
+    """
+
+    labels: float = 1.0
+    repeats: int = 1
+    bench_epochs: int = BENCH_EPOCHS
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.labels <= 1:
+            raise ValueError(f"labels is a share, from 0 to 1; got {self.labels:g}.")
+        if self.repeats < 1:
+            raise ValueError(f"repeats must be at least 1; got {self.repeats}.")
+        if self.bench_epochs < 0:
+            raise ValueError(f"bench_epochs must be 0 or more; got {self.bench_epochs}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,15 +27,17 @@ class LatentAxis:
     kl : float
         Mean KL from the prior over the index, nats: how much it tells. Of an autoencoder's points
         half the variance of the codes, which is that KL at a deviation of 1. Of a Dirichlet's
-        share ½ ln (1 + s²/σ²), what a Gaussian channel with these variances would tell: s² of the
-        means over the index, σ² of a posterior on average.
+        share or a class's chance ½ ln (1 + s²/σ²), what a Gaussian channel with these variances
+        would tell: s² of the means over the index, σ² of a posterior on average.
     low, high : float
         Ends of the slider: mean of the index ∓ 3 standard deviations of its means; of a share
-        from 0 to 1 at most.
+        from 0 to 1 at most, of a chance from 0 to 1.
     name : str
-        What goes with it most, for example ``"volume +0.71"`` (Spearman).
+        What goes with it most, for example ``"volume +0.71"`` (Spearman); or whose chance it is.
     corner : bool
         Whether latents are shares, and this is the way to a corner of their simplex.
+    among : tuple of int
+        The latents that are chances of classes, where this is one of them; they are shares.
     """
 
     dim: int
@@ -43,6 +46,7 @@ class LatentAxis:
     high: float
     name: str
     corner: bool = False
+    among: tuple[int, ...] = ()
 
     def moved(self, latents: NDArray[np.float32], value: float) -> NDArray[np.float32]:
         """The same latents (d,) with this one at ``value``.
@@ -53,23 +57,29 @@ class LatentAxis:
         moved = np.array(latents, np.float32)
         if self.corner:
             value = float(np.clip(value, 0.0, 1.0))
-            moved[self.dim] = 0.0
-            rest = float(moved.sum())
+            others = np.setdiff1d(self.among or np.arange(len(moved)), [self.dim])
+            rest = float(moved[others].sum())
             if rest <= 0:  # from the corner itself all ways are alike
-                moved[:], rest = 1.0, len(moved) - 1.0
-            moved *= (1.0 - value) / rest
+                moved[others], rest = 1.0, float(len(others))
+            moved[others] *= (1.0 - value) / rest
         moved[self.dim] = value
         return moved
 
 
-def latent_axes(index: NoduleIndex) -> tuple[LatentAxis, ...]:
-    """Give the informative dimensions, most informative first; dead ones are left out."""
+def latent_axes(
+    index: NoduleIndex, chances: Mapping[int, str] | None = None
+) -> tuple[LatentAxis, ...]:
+    """Give the informative dimensions, most informative first; dead ones are left out.
+
+    ``chances`` names the classes whose chances the model puts into its code, by dimension.
+    """
     codes, told = index.posterior.mean, _told(index.posterior)
-    corner = isinstance(index.posterior, DirichletPosterior)
+    corner, among = isinstance(index.posterior, DirichletPosterior), sorted(chances or ())
     middle, reach = codes.mean(axis=0), 3.0 * codes.std(axis=0)
     low, high = middle - reach, middle + reach
     if corner:
         low, high = np.maximum(low, 0.0), np.minimum(high, 1.0)
+    low[among], high[among], told[among] = 0.0, 1.0, _told_of_shares(index.posterior)[among]
     factors = _factors(index)
     return tuple(
         LatentAxis(
@@ -77,12 +87,14 @@ def latent_axes(index: NoduleIndex) -> tuple[LatentAxis, ...]:
             kl=float(told[dim]),
             low=float(low[dim]),
             high=float(high[dim]),
-            name=_name(codes[:, dim], factors),
-            corner=corner,
+            name=f"chance of {chances[dim]}" if chances and dim in among
+            else _name(codes[:, dim], factors),
+            corner=corner or dim in among,
+            among=tuple(among) if dim in among else (),
         )
         for dim in np.argsort(-told, kind="stable").tolist()
         if told[dim] >= DEAD_KL
-    )
+    )  # fmt: skip
 
 
 def traverse(mean: NDArray[np.float32], axis: LatentAxis, steps: int = 11) -> NDArray[np.float32]:
@@ -93,10 +105,15 @@ def traverse(mean: NDArray[np.float32], axis: LatentAxis, steps: int = 11) -> ND
 def _told(posterior: AnyPosterior) -> NDArray[np.floating]:
     """How much each dimension tells, (d,), see `LatentAxis`."""
     if isinstance(posterior, DirichletPosterior):
-        noise = np.square(posterior.sd).mean(axis=0)
-        return 0.5 * np.log1p(posterior.mean.var(axis=0) / noise)
+        return _told_of_shares(posterior)
     points = not posterior.sd.any()
     return 0.5 * posterior.mean.var(axis=0) if points else posterior.kl().mean(axis=0)
+
+
+def _told_of_shares(posterior: AnyPosterior) -> NDArray[np.floating]:
+    noise = np.square(posterior.sd).mean(axis=0)
+    signal = posterior.mean.var(axis=0)
+    return 0.5 * np.log1p(signal / np.maximum(noise, np.finfo(noise.dtype).tiny))
 
 
 def _factors(index: NoduleIndex) -> dict[str, NDArray[np.float64]]:

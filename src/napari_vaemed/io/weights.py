@@ -41,7 +41,7 @@ def model_files(model: Path | None, index: Path | None) -> tuple[Path, Path]:
     if model is None:
         return shipped_model_path(), index or shipped_index_path()
     for shipped in shipped_nodule_models():
-        if str(model) == shipped.name and not model.exists():
+        if str(model).replace("_", "-") == shipped.name and not model.exists():
             return shipped.model, index or shipped.index
     return model, index or shipped_index_path()
 

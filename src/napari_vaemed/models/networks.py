@@ -10,6 +10,12 @@ from torch import nn
 HU_RANGE = (-1000.0, 400.0)
 """HU that become 0 and 1."""
 
+EDGE = 32
+"""Voxels along each edge of a patch."""
+
+GROUPS = 8
+"""Groups that channels are normalised in."""
+
 
 def to_unit(hu: torch.Tensor) -> torch.Tensor:
     """HU of any shape to [0, 1], clipped to `HU_RANGE`."""
@@ -30,10 +36,10 @@ class ResidualBlock(nn.Module):
         super().__init__()
         conv = {2: nn.Conv2d, 3: nn.Conv3d}[dims]
         self.body = nn.Sequential(
-            nn.GroupNorm(8, channels),
+            nn.GroupNorm(GROUPS, channels),
             nn.SiLU(),
             conv(channels, channels, 3, padding=1),
-            nn.GroupNorm(8, channels),
+            nn.GroupNorm(GROUPS, channels),
             nn.SiLU(),
             conv(channels, channels, 3, padding=1),
         )
@@ -59,14 +65,22 @@ class SlabEncoder(nn.Module):
         Channels of the 8 × 8 tokens after the stem; two further levels have 2 and 4 times as many.
     features : int
         Length of the output.
+
+    Raises
+    ------
+    ValueError
+        If the patch has not so many slices, or the width does not fall into groups.
     """
 
     fade: torch.Tensor
 
     def __init__(self, *, slices: int, width: int, features: int) -> None:
         super().__init__()
+        _check_width("encoder_width", width)
+        if not 1 <= slices <= EDGE:
+            raise ValueError(f"slices must be from 1 to a patch's {EDGE}; got {slices}.")
         self.slices = slices
-        self.register_buffer("fade", _fade(32, 11.0, 15.5), persistent=False)
+        self.register_buffer("fade", _fade(EDGE, 11.0, 15.5), persistent=False)
         w = width
         self.body = nn.Sequential(
             nn.Conv2d(slices, w, 4, stride=4),
@@ -74,7 +88,7 @@ class SlabEncoder(nn.Module):
             nn.Conv2d(w, 2 * w, 2, stride=2),
             ResidualBlock(2 * w, 2),
             nn.Conv2d(2 * w, 4 * w, 2, stride=2),
-            nn.GroupNorm(8, 4 * w),
+            nn.GroupNorm(GROUPS, 4 * w),
             nn.SiLU(),
             nn.Flatten(),
             nn.Linear(4 * w * 4, features),
@@ -94,10 +108,16 @@ class Decoder(nn.Module):
     """Latents to a 32³ image of two channels: CT logit and mask logit.
 
     Grows 2³ → 4³ → 8³ by pixel shuffle, then every 8³ token paints its own 4³ block.
+
+    Raises
+    ------
+    ValueError
+        If the width does not fall into groups.
     """
 
     def __init__(self, *, latent_dims: int, width: int) -> None:
         super().__init__()
+        _check_width("decoder_width", width)
         w = width
         self.seed = nn.Linear(latent_dims, 4 * w * 8)
         self.wide = 4 * w
@@ -106,7 +126,7 @@ class Decoder(nn.Module):
             *_grown(4 * w, 2 * w, 2),
             ResidualBlock(2 * w, 3),
             *_grown(2 * w, w, 2),
-            nn.GroupNorm(8, w),
+            nn.GroupNorm(GROUPS, w),
             nn.SiLU(),
             nn.Conv3d(w, w, 3, padding=1),
             nn.SiLU(),
@@ -133,6 +153,11 @@ class Shuffle3d(nn.Module):
         split = x.view(n, c // f**3, f, f, f, z, y, x_)
         mixed = split.permute(0, 1, 5, 2, 6, 3, 7, 4)
         return mixed.reshape(n, c // f**3, f * z, f * y, f * x_)
+
+
+def _check_width(name: str, width: int) -> None:
+    if width < 1 or width % GROUPS:
+        raise ValueError(f"{name} must be a multiple of {GROUPS}; got {width}.")
 
 
 def _grown(channels: int, out: int, factor: int) -> tuple[nn.Conv3d, Shuffle3d]:

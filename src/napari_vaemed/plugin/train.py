@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_vaemed.data.form import Form
-from napari_vaemed.data.run_settings import FREE, RunSettings
+from napari_vaemed.data.run_settings import FREE, NoduleLessons, RunSettings
 from napari_vaemed.plugin import train_work
 from napari_vaemed.plugin.train_work import FOLDS, SoFar, Wish, epochs_of
 
@@ -50,6 +50,8 @@ class Training(QObject):
         self.so_far: SoFar | None = None
         self._job: Job | None = None
         self._replacing: Path | None = None
+        self._told_who: tuple[str, OtherModel | None] = "", None
+        session.answers.expert_changed.connect(self._on_expert_changed)
 
     @property
     def running(self) -> bool:
@@ -90,13 +92,13 @@ class Training(QObject):
         self.changed.emit()
 
     def start(
-        self, model: str, arguments: dict[str, Any], run: RunSettings, bench_epochs: int
+        self, model: str, arguments: dict[str, Any], run: RunSettings, lessons: NoduleLessons
     ) -> None:
         """Train anew; asks once before another training in the folder is replaced."""
         if self.folder is None or self.out is None or self.counts is None:
             self._session.say(TOPIC, "Choose nodules and output first.", "warning")
             return
-        if bench_epochs and self.counts.patients < FOLDS:
+        if lessons.bench_epochs and self.counts.patients < FOLDS:
             text = (
                 f"Figures need {FOLDS} patients at least: set bench epochs, under Advanced, to 0."
             )
@@ -109,12 +111,12 @@ class Training(QObject):
                 "another folder, or start once more to replace it.", "warning",
             )  # fmt: skip
             return
-        self._train(Wish(self.folder, self.out, model, arguments, run, bench_epochs))
+        self._train(Wish(self.folder, self.out, model, arguments, run, lessons))
 
-    def resume(self, run: RunSettings, bench_epochs: int) -> None:
+    def resume(self, run: RunSettings, lessons: NoduleLessons) -> None:
         """Go on with the training in the output folder, as it was begun.
 
-        Of ``run`` only what does not change the weights is heeded.
+        Of ``run`` and ``lessons`` only what does not change the weights is heeded.
         """
         if self.folder is None or self.out is None or self.kept is None:
             self._session.say(TOPIC, "Choose the nodules that it was begun with first.", "warning")
@@ -122,7 +124,8 @@ class Training(QObject):
         begun, free = settings_of(self.kept.record), {name: getattr(run, name) for name in FREE}
         run = replace(begun, **{**free, "resume": True})
         made = self.kept.record["model"]
-        wish = Wish(self.folder, self.out, made["class"], made["arguments"], run, bench_epochs)
+        lessons = replace(lessons, **told_of(self.kept.record))
+        wish = Wish(self.folder, self.out, made["class"], made["arguments"], run, lessons)
         self._train(wish, epochs_of(self.kept.record)[: self.kept.done])
 
     def stop(self) -> None:
@@ -147,7 +150,7 @@ class Training(QObject):
     def use_shipped(self) -> None:
         """Let the shipped model answer again."""
         self._session.answers.switch(None)
-        self._session.say(TOPIC, "The shipped model answers again.")
+        self._tell_who("The shipped model answers again.")
         self.changed.emit()
 
     # What comes back
@@ -182,7 +185,7 @@ class Training(QObject):
         task = partial(train_work.look, self.out)
         job = self._start(task, "Looking what is there", "output folder", quiet=True)
         job.returned.connect(partial(self._on_kept, then))
-        job.failed.connect(partial(self._session.fail, TOPIC, "The output folder is not used"))
+        job.failed.connect(self._on_not_looked)
 
     def _on_forms(self, forms: tuple[Form, ...]) -> None:
         self.forms = forms
@@ -195,6 +198,11 @@ class Training(QObject):
     def _on_not_counted(self, failure: Failure) -> None:
         self.folder = None
         self._session.fail(TOPIC, "These nodules cannot be learned from", failure)
+        self.changed.emit()
+
+    def _on_not_looked(self, failure: Failure) -> None:
+        self.out = None
+        self._session.fail(TOPIC, "The output folder is not used", failure)
         self.changed.emit()
 
     def _on_kept(self, then: Any, kept: Kept) -> None:
@@ -252,8 +260,19 @@ class Training(QObject):
 
     def _on_used(self, expert: Any) -> None:
         name = f"{expert.model.name} {expert.model.sha256[:8]}"
-        self._session.say(TOPIC, f"Twins and Latent now answer by {name}.")
+        self._tell_who(f"Twins and Latent now answer by {name}.")
         self.changed.emit()
+
+    def _tell_who(self, text: str) -> None:
+        self._session.say(TOPIC, text)
+        self._told_who = text, self._session.answers.other
+
+    def _on_expert_changed(self) -> None:
+        """Take back what was said of who answers, once somebody else does."""
+        said = self._session.messages.get(TOPIC)
+        text, other = self._told_who
+        if said is not None and said.text == text and self._session.answers.other != other:
+            self._session.say(TOPIC)
 
 
 def settings_of(record: Any) -> RunSettings:
@@ -261,3 +280,9 @@ def settings_of(record: Any) -> RunSettings:
     known = {field.name for field in fields(RunSettings)}
     settings = {name: value for name, value in record["settings"].items() if name in known}
     return RunSettings(**{**asdict(RunSettings(1, 1)), **settings})
+
+
+def told_of(record: Any) -> dict[str, Any]:
+    """What of its nodules a training was told when it was begun; see `NoduleLessons`."""
+    samples = record["samples"]
+    return {"labels": samples.get("labels", 1.0), "repeats": samples.get("repeats", 1)}

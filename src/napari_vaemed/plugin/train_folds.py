@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_vaemed.data.form import Field, Form, Value, form_of
-from napari_vaemed.data.run_settings import BENCH_EPOCHS, NODULE_RUN, RunSettings
+from napari_vaemed.data.form import Form, Value, form_of
+from napari_vaemed.data.run_settings import NODULE_RUN, NoduleLessons, RunSettings
 from napari_vaemed.plugin.parts.curves import Curves, curves_of
 from napari_vaemed.plugin.parts.fold import LateFold
 from napari_vaemed.plugin.parts.form import FormGrid
@@ -22,13 +22,10 @@ if TYPE_CHECKING:
 
 
 RUN_FORM = form_of(RunSettings, asdict(NODULE_RUN))
-BASIC = ("epochs", "batch", "lr", "seed", "patience", "device")
-ADVANCED = ("precision", "compile", "devices", "save_every", "wandb")
+LESSONS_FORM = form_of(NoduleLessons)
+BASIC = ("epochs", "batch", "lr", "labels", "seed", "patience", "device", "repeats")
+ADVANCED = ("bench_epochs", "precision", "compile", "devices", "save_every", "wandb")
 DEVICES = ("auto", "cpu", "cuda", "mps")
-BENCH = Field(
-    "bench_epochs", BENCH_EPOCHS,
-    tip="Passes of each of the five fold models behind the figures; 0 leaves the figures out",
-)  # fmt: skip
 
 
 class FormFold(LateFold):
@@ -89,10 +86,10 @@ class RunForms(QWidget):
 
     def __init__(self, session: Session) -> None:
         super().__init__()
-        fields = {field.name: field for field in RUN_FORM.fields}
+        fields = {field.name: field for field in (*RUN_FORM.fields, *LESSONS_FORM.fields)}
         fields["device"] = replace(fields["device"], choices=DEVICES)
         self.basic = FormGrid([fields[name] for name in BASIC], columns=2)
-        advanced = Form("", "", (BENCH, *(fields[name] for name in ADVANCED)))
+        advanced = Form("", "", tuple(fields[name] for name in ADVANCED))
         self.advanced = FormFold(session, "Advanced", "Figures, precision, checkpoints, "
                                  "Weights & Biases", advanced)  # fmt: skip
         layout = QVBoxLayout(self)
@@ -100,11 +97,11 @@ class RunForms(QWidget):
         layout.addWidget(self.basic)
         layout.addWidget(self.advanced)
 
-    def wanted(self) -> tuple[RunSettings, int]:
-        """The settings and the epochs behind the figures; a ValueError says what is wrong."""
+    def wanted(self) -> tuple[RunSettings, NoduleLessons]:
+        """How to train and what is told; a ValueError says what is wrong."""
         settings: dict[str, Any] = {**self.basic.values(), **self.advanced.values()}
-        bench_epochs = settings.pop(BENCH.name)
-        return RunSettings(**settings), bench_epochs
+        told = {field.name: settings.pop(field.name) for field in LESSONS_FORM.fields}
+        return RunSettings(**settings), NoduleLessons(**told)
 
     def fill(self, settings: Mapping[str, Any]) -> None:
         """Set values; names that are not here are passed over."""
@@ -125,7 +122,7 @@ class Watched(QWidget):
                                    "the model's reconstruction, not CT")  # fmt: skip
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
-        for each in (self.doing, self.notes):
+        for each in (self.doing, self.notes, self.caption):
             each.setWordWrap(True)
         for part in (self.doing, self.notes, self.curves, self.caption, self.picture):
             layout.addWidget(part)

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_vaemed.data.form import Form
 from napari_vaemed.data.progress import Progress, Work
-from napari_vaemed.data.run_settings import RunSettings
+from napari_vaemed.data.run_settings import NoduleLessons, RunSettings
 from napari_vaemed.plugin import expert
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Wish:
     model: str
     arguments: Mapping[str, Any]
     run: RunSettings
-    bench_epochs: int
+    lessons: NoduleLessons
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,7 @@ def training(wish: Wish, stop: threading.Event, before: tuple[Told, ...] = ()) -
     token = before_step.set(look_up)
     work = workflow.train(
         wish.folder, wish.out, model=wish.model, arguments=wish.arguments, run=wish.run,
-        bench_epochs=wish.bench_epochs,
+        **asdict(wish.lessons),
     )  # fmt: skip
     teller = _Teller(wish, list(before))
     try:
@@ -187,7 +187,7 @@ class _Teller:
 
     def _left_of_folds(self, done: int) -> float:
         """Seconds that the models behind the figures still take, the one under way at ``done``."""
-        epochs = (FOLDS - max(self.folds_done, 0)) * self.wish.bench_epochs - done
+        epochs = (FOLDS - max(self.folds_done, 0)) * self.wish.lessons.bench_epochs - done
         return (self.pace or 0.0) * epochs * (FOLDS - 1) / FOLDS
 
     def _so_far(self, doing: str, done: int, total: int, left: float | None = None) -> SoFar:

@@ -26,6 +26,8 @@ LOOKED_AT = 20_000
 
 IN_SAMPLE = "in sample where the model has learned from these ratings"
 
+ALL_ALIKE = "there is nothing that they could agree with"
+
 Labels = NDArray[np.intp]
 
 
@@ -76,7 +78,7 @@ def as_colouring(index: NoduleIndex, found: Classes) -> Colouring:
     own = found.word == "class"
     names = tuple(f"{found.word} {cls if own else n}" for n, cls in enumerate(order.tolist(), 1))
     empty = "" if len(used) == found.k else f", {len(used)} of {found.k} in use"
-    compared = [*map(_agreement_text, figures.items()), IN_SAMPLE]
+    compared = [*map(_agreement_text, figures.items()), IN_SAMPLE] if figures else [ALL_ALIKE]
     told = "; ".join([f"{found.by}{empty}", *compared])
     return Colouring("clusters", "class", told, labels=labels, names=names, figures=figures)
 
@@ -86,7 +88,8 @@ def agreement(index: NoduleIndex, labels: NDArray[np.integer]) -> dict[str, dict
 
     Malignancy is below or above 3, of nodules that were scored so; size is as many equally large
     groups by volume as there are classes. "size alone with malignancy" is the ruler's answer: what
-    such groups share with malignancy, whatever the classes.
+    such groups share with malignancy, whatever the classes. What is all of one class or score is
+    left out: there the scores of agreement are 1 or 0 whatever the rest.
     """
     from napari_vaemed.training.clustering import agreement_figures
 
@@ -105,7 +108,7 @@ def agreement(index: NoduleIndex, labels: NDArray[np.integer]) -> dict[str, dict
     return {
         name: {figure: value for figure, value in agreement_figures(*pair).items()
                if figure in ("nmi", "ari")} | {"n": len(pair[0])}
-        for name, pair in compared.items()
+        for name, pair in compared.items() if all(len(np.unique(side)) > 1 for side in pair)
     }  # fmt: skip
 
 

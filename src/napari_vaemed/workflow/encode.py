@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_vaemed.data.finding import NoduleMask
 from napari_vaemed.data.posterior import AnyPosterior, DirichletPosterior, Posterior
 from napari_vaemed.data.volume import Volume
-from napari_vaemed.io.checkpoints import Model
+from napari_vaemed.io.checkpoints import Model, read_model
 from napari_vaemed.preprocessing.patch import PATCH_SHAPE, cut_patch
 
 if TYPE_CHECKING:
@@ -18,6 +19,24 @@ if TYPE_CHECKING:
 
 CHUNK = 64
 """Patches run through a network at once."""
+
+
+def read_nodule_model(path: Path, device: str = "auto") -> Model:
+    """Read a trained model that makes codes of nodules; see `io.checkpoints.read_model`.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If it is not there, damaged, or looks at something else: digits, slices.
+    """
+    model = read_model(path, device)
+    looks_at = getattr(model.module, "images", "nodule")
+    if looks_at != "nodule" or not hasattr(model.module, "posterior"):
+        what = f"{model.name} of {looks_at}s" if looks_at != "nodule" else model.name
+        raise ValueError(
+            f"A model of nodules is wanted, as `vaemed train` makes them; {path.name} is a {what}."
+        )
+    return model
 
 
 def encode_nodule(

@@ -22,7 +22,7 @@ from napari_vaemed.data.volume import Volume
 from napari_vaemed.data.vote_calibration import VoteCalibration
 from napari_vaemed.explanation import traversal
 from napari_vaemed.explanation.traversal import LatentAxis, latent_axes
-from napari_vaemed.io.checkpoints import Model, read_model
+from napari_vaemed.io.checkpoints import Model
 from napari_vaemed.io.indexes import read_index
 from napari_vaemed.io.vote_calibration import calibration_beside
 from napari_vaemed.io.weights import model_files
@@ -100,18 +100,20 @@ def load_expert(
     Raises
     ------
     ValueError
-        If the index was made with another model.
+        If the model is not one of nodules, or the index was made with another.
     """
     model_path, index_path = model_files(model_path, index_path)
-    model = read_model(model_path, device=device)
+    model = encode.read_nodule_model(model_path, device)
     index = read_index(index_path)
     if index.model_sha256 != model.sha256:
         raise ValueError(
             f"The index was made with model {index.model_sha256[:12]}…, but the model loaded is "
-            f"{model.sha256[:12]}…. Build the index again with `vaemed index`."
+            f"{model.sha256[:12]}…. Give the index that goes with the model, or build it with "
+            "`vaemed index`."
         )
     calibration = calibration_beside(index_path, model.sha256)
-    return Expert(model, index, latent_axes(index), calibration)
+    axes = latent_axes(index, getattr(model.module, "class_chances", None))
+    return Expert(model, index, axes, calibration)
 
 
 @lru_cache(maxsize=2)

@@ -47,7 +47,8 @@ def new_model(
     Raises
     ------
     ValueError
-        If there is no such class among ``classes``, or no such argument.
+        If there is no such class among ``classes`` or no such argument, or an argument is no truth
+        or no text where its default is one, or a count is below 1.
     """
     import torch
 
@@ -57,6 +58,12 @@ def new_model(
     known = inspect.signature(named[name]).parameters
     if unknown := [argument for argument in arguments if argument not in known]:
         raise ValueError(f"A {name} has no {unknown[0]!r}; it has {', '.join(known)}.")
+    for argument, value in arguments.items():
+        default = known[argument].default
+        if any(isinstance(value, kind) != isinstance(default, kind) for kind in (bool, str)):
+            raise ValueError(f"{name}'s {argument} is of the kind of {default!r}; got {value!r}.")
+        if type(default) is int and value < 1:
+            raise ValueError(f"{name}'s {argument} must be at least 1; got {value!r}.")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return named[name](**arguments)
@@ -70,11 +77,13 @@ def fitted(
     *,
     held_out: Samples | None = None,
     pictures: Callable[[nn.Module], Pictures] | None = None,
+    told: Mapping[str, Any] | None = None,
 ) -> Generator[Epoch, None, nn.Module]:
     """Train by `training.fit.fit`, so that it can be stopped, resumed and watched.
 
     Beside ``checkpoint`` (.safetensors) lie its record (.json: settings and every epoch's
-    losses), `LOG_FOLDER` and, where a loss was no number, the batch it was met with.
+    losses), `LOG_FOLDER` and, where a loss was no number, the batch it was met with. ``told`` is
+    what the record is to say of the samples.
 
     Raises
     ------
@@ -88,6 +97,7 @@ def fitted(
     run = on_device(run)
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     record = _begun(module, samples, held_out, run)
+    record["samples"] |= told or {}
     state = None
     if run.resume and checkpoint.is_file():
         state, record = _resumed(checkpoint, record)
@@ -162,7 +172,9 @@ def _told(epoch: Epoch) -> dict[str, Any]:
 def _resumed(checkpoint: Path, now: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """State to go on from and its record, made with the same model, samples and settings."""
     was = read_training(checkpoint)
-    before, after = _decisive(was.record), _decisive(now)
+    # Earlier versions wrote less down about the samples; their fingerprint is always there.
+    known = {**now["samples"], **was.record["samples"]}
+    before, after = _decisive({**was.record, "samples": known}), _decisive(now)
     changed = [
         f"{name} {before.get(name)!r}, now {value!r}"
         for name, value in after.items()

@@ -10,10 +10,11 @@ from typing import Any
 from napari_vaemed.data.form import Form, form_of
 from napari_vaemed.data.nodule import UNDECIDED
 from napari_vaemed.data.progress import Progress, Work
-from napari_vaemed.io.checkpoints import Model, read_model, read_training
+from napari_vaemed.io.checkpoints import Model, read_training
 from napari_vaemed.io.indexes import read_index, write_index
 from napari_vaemed.io.nodules import read_nodule_scores, read_nodule_set
 from napari_vaemed.models import VAES
+from napari_vaemed.workflow.encode import read_nodule_model
 from napari_vaemed.workflow.index import build_index
 from napari_vaemed.workflow.train import MODEL_FILE, STATE_FILE
 
@@ -101,9 +102,9 @@ def kept_in(out: Path) -> Kept:
     Raises
     ------
     ValueError
-        If a file in it is damaged.
+        If a file in it is damaged, or of a model of something else.
     """
-    model = read_model(out / MODEL_FILE, "cpu") if (out / MODEL_FILE).is_file() else None
+    model = read_nodule_model(out / MODEL_FILE, "cpu") if (out / MODEL_FILE).is_file() else None
     if not (out / STATE_FILE).is_file():
         return Kept(0, {}, model)
     training = read_training(out / STATE_FILE)
@@ -119,7 +120,7 @@ def own_index(out: Path, folder: Path | None) -> Work[Path]:
         If it has to be made, and no folder is given.
     """
     yield Progress("Reading the model")
-    model, path = read_model(out / MODEL_FILE, "cpu"), out / INDEX_FILE
+    model, path = read_nodule_model(out / MODEL_FILE, "cpu"), out / INDEX_FILE
     if path.is_file() and read_index(path).model_sha256 == model.sha256:
         return path
     if folder is None:

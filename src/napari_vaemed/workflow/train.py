@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_vaemed.data.nodule import UNDECIDED, NoduleRecord
 from napari_vaemed.data.progress import Progress
 from napari_vaemed.data.run_settings import BENCH_EPOCHS, NODULE_RUN, RunSettings
 from napari_vaemed.io.checkpoints import Model
@@ -70,7 +71,7 @@ def train(
     ------
     ValueError
         If the model or device is unknown, the checkpoint belongs to another training, or the model
-        needs all labels.
+        or the figures need other labels or more patients.
     """
     from napari_vaemed.training.folds import inner_fold
     from napari_vaemed.training.repeated import repeated
@@ -82,11 +83,13 @@ def train(
     if labels != 1:
         check_may_hide(model)
     nodules = yield from read_nodule_set(folder)
+    _check_folds(nodules.records, run, bench_epochs)
+    patients = [record.patient for record in nodules.records]
     slices = cast("NoduleVAE", module).slices
     samples = yield from nodule_samples(nodules, slices=slices, seed=run.seed)
-    patients = [record.patient for record in nodules.records]
     if labels != 1:
         samples = samples.with_labels(labels, patients, run.seed)
+    _check_told(model, samples)
     learned, held_out = samples, None
     if run.patience:
         learn, kept = inner_fold(patients, seed=run.seed)
@@ -94,14 +97,12 @@ def train(
     learned = repeated(learned, repeats)
     pictures = partial(reconstructions, held_out or learned)
     checkpoint = out / STATE_FILE
+    told = {"labels": labels, "repeats": repeats}
     module = yield from fitted(
-        module, learned, checkpoint, run, held_out=held_out, pictures=pictures
+        module, learned, checkpoint, run, held_out=held_out, pictures=pictures, told=told
     )
-    training = {**run.for_card(), "bench-epochs": bench_epochs}
-    if labels != 1:
-        training["labels"] = labels
-    if repeats != 1:
-        training["repeats"] = repeats
+    unusual = {name: value for name, value in told.items() if value != 1}
+    training = {**run.for_card(), "bench-epochs": bench_epochs, **unusual}
     made = Made(model, arguments or {}, slices)
     card = model_card(made, nodules.source, len(nodules), len(set(patients)), training)
     trained = publish(out / MODEL_FILE, module, card, run, checkpoint)
@@ -114,6 +115,46 @@ def train(
         card = {**card, "figures": figures}
         trained = publish(out / MODEL_FILE, module, card, run, checkpoint)
     return trained
+
+
+def _check_folds(records: Sequence[NoduleRecord], run: RunSettings, bench_epochs: int) -> None:
+    """Refuse what needs more patients or classes than there are before the training, not after."""
+    from napari_vaemed.training.folds import inner_fold, patient_folds
+
+    patients = [record.patient for record in records]
+    score = np.array([record.malignancy for record in records])
+    if run.patience:
+        try:
+            inner_fold(patients, seed=run.seed)
+        except ValueError as few:
+            raise ValueError(f"{few} Patience holds one of these out: set it to 0.") from few
+    if not bench_epochs:
+        return
+    without = "It can be trained without figures: 0 bench epochs."
+    try:
+        folds = list(patient_folds(patients, seed=run.seed))
+    except ValueError as few:
+        raise ValueError(f"{few} {without}") from few
+    kinds = [set(np.sign(score[known] - UNDECIDED)) for known, _ in folds]
+    if not all({-1, 1} <= kind for kind in kinds):
+        raise ValueError(
+            "Figures tell benign from malignant nodules, and there are too few of one kind or "
+            f"both. {without}"
+        )
+
+
+def _check_told(model: str, samples: NoduleSamples) -> None:
+    """Refuse to teach classes of which nothing is told."""
+    from napari_vaemed.models import SEMI_SUPERVISED
+    from napari_vaemed.models.vae.labels import malignancy_classes
+
+    told = malignancy_classes(samples.ratings)
+    benign, malignant = (int((told == known).sum()) for known in (0, 1))
+    if model in [cls.__name__ for cls in SEMI_SUPERVISED] and not (benign and malignant):
+        raise ValueError(
+            f"{model} learns from ratings what is benign (malignancy up to 2) and what is "
+            f"malignant (from 4), and needs some of both; it is told of {benign} and {malignant}."
+        )
 
 
 def check_may_hide(model: str) -> None:
@@ -131,9 +172,17 @@ def check_may_hide(model: str) -> None:
 
 
 def new_module(model: str, arguments: Mapping[str, Any], seed: int) -> nn.Module:
-    """An untrained model of nodules by the name of its class; see `fitted.new_model`."""
+    """An untrained model of nodules by the name of its class; see `fitted.new_model`.
+
+    Raises
+    ------
+    ValueError
+        As there, or if it is to look at something else.
+    """
     from napari_vaemed.models import VAES
 
+    if (images := arguments.get("images", "nodule")) != "nodule":
+        raise ValueError(f"Models learn nodules here: images must be 'nodule'; got {images!r}.")
     return new_model(VAES, model, arguments, seed)
 
 

@@ -91,9 +91,11 @@ def train_digits(
     Raises
     ------
     ValueError
-        If there is no such model, it looks at nodules only, or the file or checkpoint is not what
-        it should be.
+        If there is no such model, it looks at nodules only, the file or checkpoint is not what it
+        should be, or labels are told of more classes than digits have.
     """
+    from napari_vaemed.models.vae.labels import classes_of
+
     given = {"images": "digit", **(arguments or {})}
     check_model(model, given)
     run = on_device(run)
@@ -109,6 +111,11 @@ def train_digits(
         }  # fmt: skip
     yield Progress("Reading pictures")
     digits = read_digits(path)
+    if labels and len(digits.classes) > classes_of("digit"):
+        raise ValueError(
+            f"Models learn the labels of {classes_of('digit')} classes at most; {path.name} has "
+            f"{len(digits.classes)}. Train without labels."
+        )
     rows: list[dict[str, Any]] = []
     for seed in seeds:
         one = replace(run, seed=seed)
@@ -121,7 +128,7 @@ def train_digits(
 
 
 def check_model(model: str, arguments: Mapping[str, Any]) -> None:
-    """Refuse a model that does not look at digits, and arguments that it does not have.
+    """Refuse a model that does not look at digits, and arguments that do not go with it.
 
     Raises
     ------
@@ -140,6 +147,8 @@ def check_model(model: str, arguments: Mapping[str, Any]) -> None:
         raise ValueError(
             f"{model} has no {', '.join(sorted(wrong))}; it has {', '.join(sorted(known[model]))}."
         )
+    if arguments["images"] != "digit":
+        raise ValueError(f"images must be 'digit' here; got {arguments['images']!r}.")
 
 
 def read_painter(path: Path, device: str) -> Model:
@@ -171,7 +180,7 @@ def judged(module: nn.Module, digits: DigitSet, *, told: bool) -> dict[str, floa
     Parameters
     ----------
     told : bool
-        Whether it has learned from labels: then its classes are the digits, and ``accuracy`` says
+        Whether labels have taught it its classes: then they are the digits, and ``accuracy`` says
         how often they are right, also where the pictures have noise of some deviation.
     """
     from napari_vaemed.training.clustering import agreement_figures
@@ -265,7 +274,7 @@ def _train_one(
     digits: DigitSet, folder: Path, told: Mapping[str, Any], run: RunSettings, painter: Model | None
 ) -> Generator[Progress | Epoch, None, tuple[dict[str, float], dict[str, NDArray[np.uint8]]]]:
     """Train and judge the model of one seed, beside real pictures on what ``painter`` draws."""
-    from napari_vaemed.models import VAES
+    from napari_vaemed.models import SEMI_SUPERVISED, VAES
     from napari_vaemed.models.protocols import Clusterer
     from napari_vaemed.training.digit_samples import UNKNOWN, digit_samples
     from napari_vaemed.training.generated import generated_digits, joined
@@ -282,7 +291,7 @@ def _train_one(
     module = yield from fitted(module, learned, folder / STATE_FILE, run)
     seconds = time.perf_counter() - start
     yield Progress("Looking at the test pictures")
-    figures = judged(module, digits, told=labelled > 0)
+    figures = judged(module, digits, told=labelled > 0 and isinstance(module, SEMI_SUPERVISED))
     figures |= {"labelled": labelled, "seconds": round(seconds, 1)}
     card = {
         "what": f"{told['model']} of {digits.source}",

@@ -139,3 +139,12 @@ def test_class_codes_are_one_class_each_in_the_same_styles():
 def test_a_code_too_short_for_a_style_is_refused():
     with pytest.raises(ValueError, match="at least 11; got 10"):
         M2(images="digit", latent_dims=10)
+
+
+def test_the_code_tells_where_its_chances_stand():
+    module, batch = small(images="nodule").eval(), nodules([1.0, 5.0])
+    assert module.class_chances == {11: "benign", 12: "malignant"}
+    with torch.no_grad():
+        mean = module.posterior(batch.view)[0]
+        np.testing.assert_array_equal(mean[:, 11:], module.class_probabilities(batch.view))
+    assert len(small().class_chances) == 10

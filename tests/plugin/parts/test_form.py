@@ -1,7 +1,8 @@
 """Editors of settings."""
 
 import pytest
-from qtpy.QtWidgets import QComboBox
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QScrollArea, QVBoxLayout, QWidget
 
 from napari_vaemed.data.form import Field
 from napari_vaemed.plugin.parts.form import FormGrid
@@ -68,3 +69,37 @@ def test_what_is_no_number_is_named(grid, name, text, message):
     with pytest.raises(ValueError, match=message):
         grid.values()
     assert grid.changed == [name]
+
+
+def test_a_narrow_form_takes_one_column_and_nothing_is_cut_off(qtbot):
+    long = (
+        Field("published_networks", False),
+        Field("distance", "euclid", ("euclid", "wasserstein", "bhattacharyya")),
+        Field("unlabelled_weight", 1.0),
+        Field("agreement_weight", 100.0),
+    )
+    dock = QScrollArea()
+    dock.setWidgetResizable(True)
+    dock.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    dock.setWidget(QWidget())
+    body = QVBoxLayout(dock.widget())
+    qtbot.addWidget(dock)
+    dock.resize(320, 300)
+    dock.show()
+    grid = FormGrid(long, columns=2)
+    body.addWidget(grid)
+    body.addStretch(1)
+
+    def columns():
+        return len({editor.x() for editor in grid.editors.values()})
+
+    def cut_off():
+        parts = [*grid.names.values(), *grid.editors.values()]
+        return [part for part in parts if part.width() < part.minimumSizeHint().width()
+                or part.height() < part.minimumSizeHint().height()
+                or part.geometry().right() >= grid.width()]  # fmt: skip
+
+    for width, wanted in ((320, 1), (800, 2), (320, 1)):
+        dock.resize(width, 300)
+        qtbot.waitUntil(lambda wanted=wanted: columns() == wanted and not cut_off())
+        assert dock.widget().width() <= dock.viewport().width()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
@@ -75,3 +77,17 @@ def test_a_new_exhibition_replaces_the_old_one(gallery):
     assert [card.toolTip() for card in gallery.cards] == ["twin 0", "twin 1"]
     gallery.mark(1)
     assert [card.marked for card in gallery.cards] == [False, True]
+
+
+def test_in_a_narrow_dock_the_foot_stands_below_the_lines(qtbot):
+    one = replace(exhibits(1)[0], lines=("N", "Ø 9 mm", "d 0.38", "alike 0.46", "over 99.6 %"))
+    gallery = Gallery(LUNG)
+    qtbot.addWidget(gallery)
+    gallery.exhibit([one])
+    for width in (285, 500):
+        gallery.resize(width, 100)
+        plane = (width - 96) // 3 - 2
+        assert gallery.cards[0].height() >= max(2 + 5 * 15, min(plane, 112)) + 15
+    gallery.exhibit([replace(one, foot="")])
+    gallery.resize(285, 100)
+    assert gallery.cards[0].height() >= 2 + 5 * 15

@@ -111,6 +111,12 @@ class M2(Drawing):
         )
         self.decoder = decoder_for(images, latent_dims=latent_dims, width=decoder_width)
 
+    @property
+    def class_chances(self) -> dict[int, str]:
+        """Where in its code the chances of the classes stand, and of which."""
+        names = ("benign", "malignant") if self.images == "nodule" else map(str, range(10))
+        return dict(enumerate(names, self.style_dims))
+
     def posterior(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation, (n, d) each, of pictures (n, 1, …) in [0, 1].
 

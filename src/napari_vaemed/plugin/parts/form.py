@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QLocale, Signal
-from qtpy.QtGui import QDoubleValidator, QIntValidator
+from qtpy.QtCore import QLocale, QSize, QTimer, Signal
+from qtpy.QtGui import QDoubleValidator, QIntValidator, QResizeEvent
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLineEdit, QWidget
 
 from napari_vaemed.data.form import Field, Value
@@ -17,7 +17,7 @@ MOST = 2**31 - 1
 
 
 class FormGrid(QWidget):
-    """Rows of a name and an editor, in one or two columns.
+    """Rows of a name and an editor, in as many columns as there is room for, ``columns`` at most.
 
     Signals
     -------
@@ -31,19 +31,58 @@ class FormGrid(QWidget):
         self._fields = {field.name: field for field in fields}
         self.names = {field.name: label(field.name.replace("_", " "), "quiet") for field in fields}
         self.editors = {field.name: _editor(field) for field in fields}
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setVerticalSpacing(2)
-        rows = -(-len(fields) // columns)
-        for place, field in enumerate(fields):
-            column, row = divmod(place, rows)
-            name, editor = self.names[field.name], self.editors[field.name]
-            name.setBuddy(editor)
-            grid.addWidget(name, row, 2 * column)
-            grid.addWidget(editor, row, 2 * column + 1)
-            grid.setColumnStretch(2 * column + 1, 1)
+        self._most, self._columns = columns, 0
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.timeout.connect(self._fit)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setVerticalSpacing(2)
+        for field in fields:
+            editor = self.editors[field.name]
+            self.names[field.name].setBuddy(editor)
             _edited(editor).connect(partial(self._on_edited, field))
             self._mark(field)
+        self._lay_out(columns)
+
+    def minimumSizeHint(self) -> QSize:
+        """As narrow as one column."""
+        return QSize(self._width(1), super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Take as many columns as fit, soon: while it is resized nobody heeds its new height."""
+        super().resizeEvent(event)
+        self._soon.start()
+
+    def _fit(self) -> None:
+        fits = (n for n in range(self._most, 0, -1) if n == 1 or self._width(n) <= self.width())
+        self._lay_out(next(fits))
+
+    def _lay_out(self, columns: int) -> None:
+        if columns == self._columns:
+            return
+        self._columns = columns
+        for place, (name, editor) in enumerate(self._pairs()):
+            column, row = divmod(place, self._rows(columns))
+            self._grid.addWidget(name, row, 2 * column)
+            self._grid.addWidget(editor, row, 2 * column + 1)
+        for column in range(self._most):
+            self._grid.setColumnStretch(2 * column + 1, int(column < columns))
+
+    def _width(self, columns: int) -> int:
+        """Pixels that so many columns take at least."""
+        pairs, rows = self._pairs(), self._rows(columns)
+        total = (2 * columns - 1) * self._grid.horizontalSpacing()
+        for first in range(0, len(pairs), rows):
+            for column in zip(*pairs[first : first + rows], strict=True):
+                total += max(max(w.minimumSizeHint().width(), w.minimumWidth()) for w in column)
+        return total
+
+    def _pairs(self) -> list[tuple[QWidget, QWidget]]:
+        return [(self.names[name], self.editors[name]) for name in self._fields]
+
+    def _rows(self, columns: int) -> int:
+        return max(1, -(-len(self._fields) // columns))
 
     def values(self) -> dict[str, Value]:
         """What is set.
@@ -79,6 +118,7 @@ class FormGrid(QWidget):
         """Bold where it differs; the default in the tooltip."""
         name, editor = self.names[field.name], self.editors[field.name]
         set_kind(name, "key" if self._differs(field) else "quiet")
+        self._soon.start()  # bold is wider
         tip = f"{field.tip}\nDefault: {_told(field.default) or 'none'}".strip()
         for widget in (name, editor):
             widget.setToolTip(tip)

@@ -22,6 +22,8 @@ WORDS = 96
 LARGEST = 112
 """Largest edge of a plane, pixels."""
 LINE = 15
+TOP = 2
+"""Above the first line where a chip stands beside it, pixels."""
 CHIP_WIDTH, CHIP_HEIGHT = 24, 16
 
 
@@ -141,7 +143,11 @@ class Card(QAbstractButton):
 
     def height_for(self, width: int) -> int:
         """Pixels that it needs at a width."""
-        return _edge(width) + (LINE if self.exhibit.foot else 0)
+        return self._above_foot(width) + (LINE if self.exhibit.foot else 0)
+
+    def _above_foot(self, width: int) -> int:
+        """Pixels of planes and lines, whichever are higher: in a narrow dock the lines are."""
+        return max(_edge(width), TOP + LINE * len(self.exhibit.lines))
 
     def sizeHint(self) -> QSize:
         """The narrowest it is drawn."""
@@ -161,20 +167,20 @@ class Card(QAbstractButton):
         left = PLANES * (edge + BETWEEN) + 6
         if shown.chip:
             self._paint_chip(painter, QRectF(left, 1, CHIP_WIDTH, CHIP_HEIGHT))
-        self._write(painter, left, edge)
+        self._write(painter, left)
         if shown.chip and (self.hasFocus() or self.underMouse() or self.marked):
             ink = self.palette().buttonText().color()
             painter.setPen(QPen(ink if self.marked else QColor(shown.chip_colour), 3))
             painter.drawRect(QRectF(1, 1, PLANES * (edge + BETWEEN) - BETWEEN - 2, edge - 2))
         painter.end()
 
-    def _write(self, painter: QPainter, left: float, edge: float) -> None:
+    def _write(self, painter: QPainter, left: float) -> None:
         # The style sheet rules the text colour, which the palette then holds.
         painter.setPen(self.palette().buttonText().color())
         font = QFont(self.font())
         font.setPointSizeF(8)
         painter.setFont(font)
-        beside, top = (CHIP_WIDTH + 4.0, 2.0) if self.exhibit.chip else (0.0, 0.0)
+        beside, top = (CHIP_WIDTH + 4.0, TOP) if self.exhibit.chip else (0.0, 0)
         for place, line in enumerate(self.exhibit.lines):
             x = left if place else left + beside
             room = self.width() - x
@@ -183,7 +189,7 @@ class Card(QAbstractButton):
             painter.drawText(where, Qt.AlignmentFlag.AlignLeft, fitted)
         font.setPointSizeF(7)
         painter.setFont(font)
-        foot = QRectF(0, edge + 1, self.width(), LINE)
+        foot = QRectF(0, self._above_foot(self.width()) + 1, self.width(), LINE)
         painter.drawText(foot, Qt.AlignmentFlag.AlignLeft, self.exhibit.foot)
 
     def _paint_chip(self, painter: QPainter, where: QRectF) -> None:

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from napari_vaemed.workflow.examine import Described, Expert, LatentAxis
 
 
+UNNAMED = "unnamed"
+"""What `explanation.traversal` calls an axis that goes with nothing."""
+REACH = 84
+"""Least way that a slider has in a narrow dock, pixels; its name takes two lines then."""
+
+
 class LatentWidget(Panel):
     """Pictures, sliders ordered by KL, reset and traversal for the chosen finding."""
 
@@ -98,9 +104,11 @@ class LatentWidget(Panel):
         if not expert.axes:
             self._grid.addWidget(label("No latent of this model tells anything.", "quiet"), 0, 0)
         for row, axis in enumerate(expert.axes):
-            slider = ValueSlider(axis.low, axis.high)
+            slider = ValueSlider(axis.low, axis.high, _written(axis))
+            slider.slider.setMinimumWidth(REACH)
             slider.moved.connect(partial(self._on_moved, axis.dim))
             name = label(_name(axis))
+            name.setWordWrap(True)
             for widget in (name, slider):
                 widget.setToolTip(_about(axis))
             walk = button("↔", f"Show the walk along {_name(axis)} as a strip of eleven nodules "
@@ -156,10 +164,26 @@ def _name(axis: LatentAxis) -> str:
     return f"z{axis.dim} · {axis.name}"
 
 
+def _written(axis: LatentAxis) -> str:
+    return "{:.3f}" if axis.corner else "{:+.2f}"
+
+
 def _about(axis: LatentAxis) -> str:
+    if axis.among:
+        return (
+            f"Latent {axis.dim}: {axis.kl:.2f} nats told of a nodule.\n"
+            f"The {axis.name} in the model's own classes, from 0 to 1; the others share the rest."
+        )
+    low, high = (_written(axis).format(end) for end in (axis.low, axis.high))
     tells = "told of a nodule" if axis.corner else "from the prior on average"
+    goes = (
+        "Goes with none of the readers' ratings and not with volume"
+        if axis.name == UNNAMED
+        else f"Goes most with {axis.name}"
+    )
+    share = ", as far as there are shares" if axis.corner else ""
     return (
         f"Latent {axis.dim}: {axis.kl:.2f} nats {tells}.\n"
-        f"Goes most with {axis.name} (Spearman over the known nodules).\n"
-        f"From {axis.low:+.2f} to {axis.high:+.2f}: the known nodules' mean ± 3 SD."
+        f"{goes} (Spearman over the known nodules).\n"
+        f"From {low} to {high}: the known nodules' mean ± 3 SD{share}."
     )

@@ -15,7 +15,7 @@ from napari_vaemed.plugin.files import ask_folder
 from napari_vaemed.plugin.parts.fold import Fold
 from napari_vaemed.plugin.parts.panel import Panel, beside, button, label, set_kind
 from napari_vaemed.plugin.session import session_of
-from napari_vaemed.plugin.train import TOPIC, settings_of
+from napari_vaemed.plugin.train import TOPIC, settings_of, told_of
 from napari_vaemed.plugin.train_folds import FormFold, RunForms, Watched, figures_in_words
 
 if TYPE_CHECKING:
@@ -130,8 +130,8 @@ class TrainWidget(Panel):
         self.model_what.setText(form.what)
 
     def _on_start(self) -> None:
-        self._try(lambda run, bench: self.training.start(
-            self.model_box.currentText(), self.model_fold.values(), run, bench
+        self._try(lambda run, lessons: self.training.start(
+            self.model_box.currentText(), self.model_fold.values(), run, lessons
         ))  # fmt: skip
 
     def _on_resume(self) -> None:
@@ -184,7 +184,7 @@ class TrainWidget(Panel):
             self.model_box.setCurrentIndex(at)
             self._on_model()
             self.model_fold.fill(kept.record["model"]["arguments"])
-        self.run_forms.fill(asdict(settings_of(kept.record)))
+        self.run_forms.fill({**asdict(settings_of(kept.record)), **told_of(kept.record)})
 
     def _tell_folders(self) -> None:
         folder, counts, kept = self.training.folder, self.training.counts, self.training.kept
