@@ -24,7 +24,8 @@ def test_what_may_change_on_a_resume_are_settings():
 
 
 def test_the_card_tells_of_patience_only_where_there_was_some():
-    assert "patience" not in NODULE_RUN.for_card()
+    assert not {"patience", "schedule"} & set(NODULE_RUN.for_card())
+    assert RunSettings(epochs=1, batch=1, schedule="constant").for_card()["schedule"] == "constant"
     assert RunSettings(epochs=1, batch=1, patience=3).for_card()["patience"] == 3
 
 

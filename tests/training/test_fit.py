@@ -85,6 +85,16 @@ def test_the_rate_rises_and_falls_once():
     assert rates[-1] < 0.01
 
 
+def test_a_constant_rate_stays_the_highest(samples):
+    _, epochs = _trained(samples, epochs=3, lr=1e-3, schedule="constant")
+    assert [epoch.rate for epoch in epochs] == [1e-3] * 3
+
+
+def test_a_schedule_that_there_is_not_is_refused(samples):
+    with pytest.raises(ValueError, match="must be one-cycle or constant; got 'steps'"):
+        _trained(samples, epochs=1, schedule="steps")
+
+
 def test_a_subset_holds_the_asked_rows_of_everything(samples):
     part = samples.subset(torch.tensor([7, 2]).numpy())
     for field in fields(samples):

@@ -86,13 +86,26 @@ def test_a_training_begun_anew_leaves_the_curves_of_the_last_one(samples, tmp_pa
 
 @pytest.mark.parametrize(
     ("changed", "words"),
-    [({"lr": 1e-4}, "lr 0.003, now 0.0001"), ({"epochs": 9}, "epochs 4, now 9")],
+    [
+        ({"lr": 1e-4}, "lr 0.003, now 0.0001"),
+        ({"epochs": 9}, "epochs 4, now 9"),
+        ({"schedule": "constant"}, "schedule 'one-cycle', now 'constant'"),
+    ],
 )
 def test_other_settings_are_refused_when_resumed(samples, tmp_path, changed, words):
     _stop(fitted(_classifier(), samples, tmp_path / "a.safetensors", RUN), 1)
     run = replace(RUN, resume=True, **changed)
     with pytest.raises(ValueError, match=words):
         next(fitted(_classifier(), samples, tmp_path / "a.safetensors", run))
+
+
+def test_a_training_begun_before_there_were_schedules_goes_on(samples, tmp_path):
+    path = tmp_path / "a.safetensors"
+    _stop(fitted(_classifier(), samples, path, RUN), 1)
+    record = json.loads(path.with_suffix(".json").read_text())
+    del record["settings"]["schedule"]
+    path.with_suffix(".json").write_text(json.dumps(record))
+    assert next(fitted(_classifier(), samples, path, replace(RUN, resume=True))).number == 2
 
 
 def test_other_samples_are_refused_when_resumed(samples, tmp_path):

@@ -108,12 +108,13 @@ def test_the_command_prints_its_report(quarters, tmp_path, capsys):
     command += ["--epochs", "1", "--batch", "32", "--labels", "0.5", "--device", "cpu"]
     for name, value in SMALL.items():
         command += ["--set", f"{name}={value}"]
+    command += ["--schedule", "constant"]
     assert main([*command, "--set", "distance=bhattacharyya"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["labelled"] == 32
     assert report["arguments"]["distance"] == "bhattacharyya"
     assert 0 <= report["median"]["majority"] <= 1
-    assert "--set distance=bhattacharyya" in report["command"]
+    assert "--set distance=bhattacharyya --schedule constant" in report["command"]
     assert not {"accuracy", *NOISY} & set(report["median"])  # the labels have not taught it
 
 

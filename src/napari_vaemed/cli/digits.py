@@ -50,6 +50,10 @@ def add_verbs(verbs: Any) -> None:
     )
     verb.add_argument("--batch", type=int, default=DIGIT_RUN.batch, help="pictures a step")
     verb.add_argument("--lr", type=float, default=DIGIT_RUN.lr, help="highest learning rate")
+    verb.add_argument(
+        "--schedule", choices=["one-cycle", "constant"], default=DIGIT_RUN.schedule,
+        help="how the learning rate goes",
+    )  # fmt: skip
     verb.add_argument("--device", default=DIGIT_RUN.device, help="auto, cpu, cuda or cuda:N")
     verb.add_argument("--resume", action="store_true", help="go on from the last saved epoch")
 
@@ -59,7 +63,7 @@ def _digits(options: argparse.Namespace) -> None:
 
     run = replace(
         DIGIT_RUN, epochs=options.epochs, batch=options.batch, lr=options.lr,
-        device=options.device, resume=options.resume,
+        schedule=options.schedule, device=options.device, resume=options.resume,
     )  # fmt: skip
     work = train_digits(
         options.path, options.output, model=options.model,

@@ -125,6 +125,8 @@ def _add_run_options(verb: argparse.ArgumentParser, usual: RunSettings, samples:
     run.add_argument("--epochs", type=int, default=usual.epochs, help=f"passes over all {samples}")
     run.add_argument("--batch", type=int, default=usual.batch, help=f"{samples} a step")
     run.add_argument("--lr", type=float, default=usual.lr, help="highest learning rate")
+    run.add_argument("--schedule", choices=["one-cycle", "constant"], default=usual.schedule,
+                     help="how the learning rate goes")  # fmt: skip
     run.add_argument("--seed", type=int, default=usual.seed, help="of weights, order, variations")
     run.add_argument(
         "--patience", type=int, default=usual.patience,

@@ -8,6 +8,8 @@ from typing import Any
 OF_FILES = ("resume", "save_every", "wandb")
 """Settings of what is kept, not of the loop."""
 
+ONE_CYCLE = "one-cycle"
+
 FREE = ("device", "devices", "precision", "compile", *OF_FILES)
 """Settings that a resumed training may change."""
 
@@ -22,6 +24,9 @@ class RunSettings:
         Passes over the samples, samples a step.
     lr : float
         Highest learning rate.
+    schedule : {"one-cycle", "constant"}
+        How the learning rate goes: up for a tenth of the training and down again, or always the
+        highest.
     seed : int
         Of weights, order and variations.
     patience : int
@@ -49,6 +54,7 @@ class RunSettings:
     epochs: int
     batch: int
     lr: float = 3e-3
+    schedule: str = ONE_CYCLE
     seed: int = 0
     patience: int = 0
     device: str = "auto"
@@ -74,7 +80,9 @@ class RunSettings:
         """What the weights depend on, for the model's card."""
         of_fit = self.for_fit()
         shown = ("epochs", "batch", "lr", "seed", "precision", "device")
-        return {name: of_fit[name] for name in (*shown, *(["patience"] if self.patience else []))}
+        usual = {"patience": 0, "schedule": ONE_CYCLE}
+        unusual = [name for name, value in usual.items() if of_fit[name] != value]
+        return {name: of_fit[name] for name in (*shown, *unusual)}
 
 
 NODULE_RUN = RunSettings(epochs=125, batch=96)

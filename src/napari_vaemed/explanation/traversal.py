@@ -14,6 +14,8 @@ from napari_vaemed.data.posterior import AnyPosterior, DirichletPosterior
 
 DEAD_KL = 0.1
 """A dimension that tells less (nats, see `LatentAxis.kl`) tells nothing of a nodule."""
+UNNAMED = "unnamed"
+"""Name of a dimension that goes with nothing."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,10 @@ class LatentAxis:
     name : str
         What goes with it most, for example ``"volume +0.71"`` (Spearman); or whose chance it is.
     corner : bool
-        Whether latents are shares, and this is the way to a corner of their simplex.
+        Whether this latent is a share, and the axis the way to a corner of a simplex.
     among : tuple of int
-        The latents that are chances of classes, where this is one of them; they are shares.
+        The chances of all classes, where this is one of them: these share a simplex. Else empty,
+        and shares are of all latents.
     """
 
     dim: int
@@ -48,11 +51,16 @@ class LatentAxis:
     corner: bool = False
     among: tuple[int, ...] = ()
 
+    @property
+    def named(self) -> bool:
+        """Whether it goes with anything that is known of nodules, or is a class's chance."""
+        return self.name != UNNAMED
+
     def moved(self, latents: NDArray[np.float32], value: float) -> NDArray[np.float32]:
         """The same latents (d,) with this one at ``value``.
 
-        The others stay, or where latents are shares keep their proportions: the way leads along
-        (1 − t) z + t e from or to the corner e, and never leaves the simplex.
+        The others stay, or where they share a simplex with it keep their proportions: the way
+        leads along (1 − t) z + t e from or to the corner e, and never leaves the simplex.
         """
         moved = np.array(latents, np.float32)
         if self.corner:
@@ -73,8 +81,9 @@ def latent_axes(
 
     ``chances`` names the classes whose chances the model puts into its code, by dimension.
     """
+    chances = chances or {}
     codes, told = index.posterior.mean, _told(index.posterior)
-    corner, among = isinstance(index.posterior, DirichletPosterior), sorted(chances or ())
+    corner, among = isinstance(index.posterior, DirichletPosterior), sorted(chances)
     middle, reach = codes.mean(axis=0), 3.0 * codes.std(axis=0)
     low, high = middle - reach, middle + reach
     if corner:
@@ -87,14 +96,13 @@ def latent_axes(
             kl=float(told[dim]),
             low=float(low[dim]),
             high=float(high[dim]),
-            name=f"chance of {chances[dim]}" if chances and dim in among
-            else _name(codes[:, dim], factors),
-            corner=corner or dim in among,
-            among=tuple(among) if dim in among else (),
+            name=f"chance of {chances[dim]}" if dim in chances else _name(codes[:, dim], factors),
+            corner=corner or dim in chances,
+            among=tuple(among) if dim in chances else (),
         )
         for dim in np.argsort(-told, kind="stable").tolist()
         if told[dim] >= DEAD_KL
-    )  # fmt: skip
+    )
 
 
 def traverse(mean: NDArray[np.float32], axis: LatentAxis, steps: int = 11) -> NDArray[np.float32]:
@@ -131,8 +139,8 @@ def _name(values: NDArray[np.float32], factors: dict[str, NDArray[np.float64]]) 
         name: float(np.corrcoef(ranks, factor)[0, 1]) for name, factor in factors.items()
     }
     if not strength:
-        return "unnamed"
+        return UNNAMED
     best = max(strength, key=lambda name: abs(strength[name]))
     if abs(strength[best]) < 0.2:
-        return "unnamed"
+        return UNNAMED
     return f"{best.replace('_', ' ')} {strength[best]:+.2f}"

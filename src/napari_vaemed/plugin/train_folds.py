@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 RUN_FORM = form_of(RunSettings, asdict(NODULE_RUN))
 LESSONS_FORM = form_of(NoduleLessons)
 BASIC = ("epochs", "batch", "lr", "labels", "seed", "patience", "device", "repeats")
-ADVANCED = ("bench_epochs", "precision", "compile", "devices", "save_every", "wandb")
+ADVANCED = ("bench_epochs", "schedule", "precision", "compile", "devices", "save_every", "wandb")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from napari_vaemed.data.run_settings import ONE_CYCLE
 from napari_vaemed.training.learner import Learner, Plan
 from napari_vaemed.training.steps import Samples, State
 
@@ -74,6 +75,7 @@ def fit(
     epochs: int = 200,
     batch: int = 128,
     lr: float = 2e-3,
+    schedule: str = ONE_CYCLE,
     weight_decay: float = 1e-4,
     ema: float = 0.995,
     seed: int = 0,
@@ -88,9 +90,9 @@ def fit(
 ) -> Generator[Epoch, None, nn.Module]:
     """Train ``module`` on ``samples``; yields each epoch, returns the averaged module.
 
-    AdamW with a one-cycle learning rate; the result carries the exponential moving average of the
-    weights, with samples held out that of the epoch they liked best. The same seed gives the same
-    result on the CPU, also when resumed. Where memory does not suffice the batch is halved.
+    AdamW, usually with a one-cycle learning rate; the result carries the exponential moving average
+    of the weights, with samples held out that of the epoch they liked best. The same seed gives the
+    same result on the CPU, also when resumed. Where memory does not suffice the batch is halved.
 
     Parameters
     ----------
@@ -103,6 +105,8 @@ def fit(
         Passes over the samples, samples a step.
     lr : float
         Highest learning rate.
+    schedule : {"one-cycle", "constant"}
+        How the learning rate goes, see `learner.SCHEDULES`.
     ema : float
         Share of the average kept at each step.
     device : str
@@ -133,7 +137,7 @@ def fit(
 
     if patience and held_out is None:
         raise ValueError("Patience needs samples held out to judge by; give some, or no patience.")
-    plan = Plan(epochs, batch, lr, weight_decay, ema, seed, patience, compile)
+    plan = Plan(epochs, batch, lr, weight_decay, ema, seed, patience, compile, schedule)
     if devices > 1:
         from napari_vaemed.training.several import fit_on_several
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 
@@ -13,12 +13,11 @@ from napari_vaemed.models.protocols import Clusterer, NoduleVAE
 from napari_vaemed.models.vae.labels import malignancy_classes
 from napari_vaemed.models.vae.terms import MALIGNANCY
 from napari_vaemed.training.digit_samples import UNKNOWN, DigitSamples
+from napari_vaemed.training.repeated import SomeSamples
 from napari_vaemed.training.samples import NoduleSamples
 
 if TYPE_CHECKING:
     from torch import nn
-
-SomeSamples = TypeVar("SomeSamples", DigitSamples, NoduleSamples)
 
 CHUNK = 250
 """Pictures that are looked at, or drawn, at a time."""

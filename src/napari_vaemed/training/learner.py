@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from napari_vaemed.data.run_settings import ONE_CYCLE
 from napari_vaemed.models.protocols import Paced, Surveyor
 from napari_vaemed.training.steps import (
     Samples,
@@ -49,6 +50,13 @@ class Plan:
     seed: int
     patience: int
     compile: str
+    schedule: str = ONE_CYCLE
+
+    def __post_init__(self) -> None:
+        if self.schedule not in SCHEDULES:
+            raise ValueError(
+                f"The schedule must be {' or '.join(SCHEDULES)}; got {self.schedule!r}."
+            )
 
 
 class Learner:
@@ -235,7 +243,7 @@ class Learner:
         done, share = progress, 1.0
         if isinstance(self._module, Paced):
             done, share = self._module.pace(progress)
-        self.rate = self.plan.lr * share * one_cycle(done)
+        self.rate = self.plan.lr * share * SCHEDULES[self.plan.schedule](done)
         for group in self._optimizer.param_groups:
             group["lr"] = self.rate
         nn.utils.clip_grad_norm_(self._module.parameters(), MOST_NORM)
@@ -260,6 +268,15 @@ def one_cycle(progress: float) -> float:
         return 0.04 + 0.96 * progress / 0.1
     fall = (progress - 0.1) / 0.9
     return 0.001 + 0.999 * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * fall))))
+
+
+def constant(progress: float) -> float:
+    """The highest learning rate throughout."""
+    return 1.0
+
+
+SCHEDULES = {ONE_CYCLE: one_cycle, "constant": constant}
+"""Share of the highest learning rate at a done share, by name."""
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_vaemed.data.run_settings import FREE, RunSettings
+from napari_vaemed.data.run_settings import FREE, ONE_CYCLE, RunSettings
 from napari_vaemed.io.checkpoints import (
     Model,
     constructor_arguments,
@@ -172,9 +172,12 @@ def _told(epoch: Epoch) -> dict[str, Any]:
 def _resumed(checkpoint: Path, now: Mapping[str, Any]) -> tuple[State, dict[str, Any]]:
     """State to go on from and its record, made with the same model, samples and settings."""
     was = read_training(checkpoint)
-    # Earlier versions wrote less down about the samples; their fingerprint is always there.
-    known = {**now["samples"], **was.record["samples"]}
-    before, after = _decisive({**was.record, "samples": known}), _decisive(now)
+    # Earlier versions wrote less down; the samples' fingerprint is always there.
+    known = {
+        "samples": {**now["samples"], **was.record["samples"]},
+        "settings": {"schedule": ONE_CYCLE, **was.record["settings"]},
+    }
+    before, after = _decisive({**was.record, **known}), _decisive(now)
     changed = [
         f"{name} {before.get(name)!r}, now {value!r}"
         for name, value in after.items()

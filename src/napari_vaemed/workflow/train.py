@@ -89,7 +89,7 @@ def train(
     samples = yield from nodule_samples(nodules, slices=slices, seed=run.seed)
     if labels != 1:
         samples = samples.with_labels(labels, patients, run.seed)
-    _check_told(model, samples)
+    _check_told(module, samples)
     learned, held_out = samples, None
     if run.patience:
         learn, kept = inner_fold(patients, seed=run.seed)
@@ -143,17 +143,20 @@ def _check_folds(records: Sequence[NoduleRecord], run: RunSettings, bench_epochs
         )
 
 
-def _check_told(model: str, samples: NoduleSamples) -> None:
+def _check_told(module: nn.Module, samples: NoduleSamples) -> None:
     """Refuse to teach classes of which nothing is told."""
     from napari_vaemed.models import SEMI_SUPERVISED
     from napari_vaemed.models.vae.labels import malignancy_classes
 
+    if not isinstance(module, SEMI_SUPERVISED):
+        return
     told = malignancy_classes(samples.ratings)
     benign, malignant = (int((told == known).sum()) for known in (0, 1))
-    if model in [cls.__name__ for cls in SEMI_SUPERVISED] and not (benign and malignant):
+    if not (benign and malignant):
         raise ValueError(
-            f"{model} learns from ratings what is benign (malignancy up to 2) and what is "
-            f"malignant (from 4), and needs some of both; it is told of {benign} and {malignant}."
+            f"{type(module).__name__} learns from ratings what is benign (malignancy up to 2) and "
+            f"what is malignant (from 4), and needs some of both; it is told of {benign} and "
+            f"{malignant}."
         )
 
 

@@ -265,6 +265,8 @@ def command(told: Mapping[str, Any]) -> str:
     named = ("model", "labels", "repeats", "epochs", "batch", "lr")
     flags = [f"--{name} {told[name]}" for name in named]
     flags += [f"--set {name}={value}" for name, value in given.items()]
+    if "schedule" in told:
+        flags += [f"--schedule {told['schedule']}"]
     if "generated" in told:
         flags += ["--generated MODEL.safetensors", f"--per-class {told['generated']['per_class']}"]
     return " ".join(["vaemed digits FILE.npz -o OUT", *flags, "--seeds", *map(str, told["seeds"])])

@@ -114,7 +114,8 @@ class M2(Drawing):
     @property
     def class_chances(self) -> dict[int, str]:
         """Where in its code the chances of the classes stand, and of which."""
-        names = ("benign", "malignant") if self.images == "nodule" else map(str, range(10))
+        digits = map(str, range(self.clusters))
+        names = ("benign", "malignant") if self.images == "nodule" else digits
         return dict(enumerate(names, self.style_dims))
 
     def posterior(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -48,10 +48,10 @@ class OneStepVAE(GaussianCode):
     encoder_width, decoder_width : int
         Channels of the first encoder level and of the last decoder level.
     paper : bool
-        The published loss, in which none of the following weights counts.
+        The published loss, in which none of the following weights counts, and first weights as
+        its program draws them.
     published_networks : bool
-        The published networks, of digits, and first weights as its program draws them; the
-        widths do not count then.
+        The published networks, of digits, drawn likewise; the widths do not count then.
     pixel_weight : float
         How many independent pixels the likelihood counts.
     mask_weight : float
@@ -126,7 +126,7 @@ class OneStepVAE(GaussianCode):
         self.classifier = nn.Sequential(
             nn.Linear(latent_dims, 256), nn.ReLU(), nn.Linear(256, clusters)
         )
-        if published_networks:
+        if paper or published_networks:
             start_as_keras(self)
         self.means = nn.Parameter(torch.zeros(clusters, latent_dims))
         self.register_buffer("begun", torch.tensor(paper or warm_up == 0))

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from napari_vaemed.workflow.examine import Described, Expert, LatentAxis
 
 
-UNNAMED = "unnamed"
-"""What `explanation.traversal` calls an axis that goes with nothing."""
 REACH = 84
 """Least way that a slider has in a narrow dock, pixels; its name takes two lines then."""
 
@@ -177,9 +175,9 @@ def _about(axis: LatentAxis) -> str:
     low, high = (_written(axis).format(end) for end in (axis.low, axis.high))
     tells = "told of a nodule" if axis.corner else "from the prior on average"
     goes = (
-        "Goes with none of the readers' ratings and not with volume"
-        if axis.name == UNNAMED
-        else f"Goes most with {axis.name}"
+        f"Goes most with {axis.name}"
+        if axis.named
+        else "Goes with none of the readers' ratings and not with volume"
     )
     share = ", as far as there are shares" if axis.corner else ""
     return (
