@@ -88,7 +88,8 @@ def latent_axes(
     low, high = middle - reach, middle + reach
     if corner:
         low, high = np.maximum(low, 0.0), np.minimum(high, 1.0)
-    low[among], high[among], told[among] = 0.0, 1.0, _told_of_shares(index.posterior)[among]
+    low[among], high[among] = 0.0, 1.0
+    told[among] = _told_of_shares(codes[:, among], index.posterior.sd[:, among])
     factors = _factors(index)
     return tuple(
         LatentAxis(
@@ -113,15 +114,14 @@ def traverse(mean: NDArray[np.float32], axis: LatentAxis, steps: int = 11) -> ND
 def _told(posterior: AnyPosterior) -> NDArray[np.floating]:
     """How much each dimension tells, (d,), see `LatentAxis`."""
     if isinstance(posterior, DirichletPosterior):
-        return _told_of_shares(posterior)
+        return _told_of_shares(posterior.mean, posterior.sd)
     points = not posterior.sd.any()
     return 0.5 * posterior.mean.var(axis=0) if points else posterior.kl().mean(axis=0)
 
 
-def _told_of_shares(posterior: AnyPosterior) -> NDArray[np.floating]:
-    noise = np.square(posterior.sd).mean(axis=0)
-    signal = posterior.mean.var(axis=0)
-    return 0.5 * np.log1p(signal / np.maximum(noise, np.finfo(noise.dtype).tiny))
+def _told_of_shares(mean: NDArray[np.floating], sd: NDArray[np.floating]) -> NDArray[np.floating]:
+    noise = np.square(sd).mean(axis=0)
+    return 0.5 * np.log1p(mean.var(axis=0) / np.maximum(noise, np.finfo(noise.dtype).tiny))
 
 
 def _factors(index: NoduleIndex) -> dict[str, NDArray[np.float64]]:
